@@ -77,13 +77,13 @@ def reference_faults(tree: Mapping[str, object], entries: Mapping[Path, Entry]) 
 
     for path, message in _name_faults(stores):
         yield fault(path, message)
+    if "store" not in tree:
+        message = "is needed, for there are several stores and none is called 'dev'."
+        yield fault(("store",), f"{message} Stores: {listed(sorted(stores))}.")
     for path, name in _store_references(tree, stores):
         if name not in stores:
             yield fault(path, no_store(name, stores))
-    chains = {
-        name: _names(_options(entry).get("fallback_stores")) for name, entry in stores.items()
-    }
-    for circle in _circles(chains):
+    for circle in _circles(_chains(tree, stores)):
         path = ("stores", circle[0], "config", "fallback_stores")
         yield fault(path, f"the fallbacks go round in a circle: {' -> '.join(circle)}.")
     for name in _names(tree.get("entrypoints")):
@@ -185,6 +185,24 @@ def _name_faults(stores: Iterable[str]) -> Iterator[tuple[Path, str]]:
                 ("stores", name),
                 f"{name!r} and {other!r} are one name in METAXY_* variables; rename one.",
             )
+
+
+def _chains(
+    tree: Mapping[str, object], stores: Mapping[str, Mapping[str, object]]
+) -> dict[str, list[str]]:
+    """Give what each store falls back to; the common list is the default store's own, if any."""
+    chains = {
+        name: _names(_options(entry).get("fallback_stores")) for name, entry in stores.items()
+    }
+    default = tree.get("store")
+    if (
+        isinstance(default, str)
+        and default in stores
+        and "fallback_stores" not in _options(stores[default])
+    ):
+        common = _names(tree.get("fallback_stores"))
+        chains[default] = [name for name in common if name != default]
+    return chains
 
 
 def _circles(chains: Mapping[str, Sequence[str]]) -> list[tuple[str, ...]]:

@@ -60,13 +60,30 @@ def merged(
         entries = overlaid(entries, _rooted(found, file.parent))
         faults += wrong
     given = {key: Entry(value, ARGUMENT) for key, value in flatten(overrides) if key}
-    if not any(key[0] == "stores" for key in (*entries, *given)):
+    if not _has_stores(
+        [*entries, *given]
+    ):  # before the environment, which may change an option of it
         entries = overlaid(entries, _default_store(folder))
     found, wrong = read_environment(environment, known=[*entries, *given])
     faults += wrong
     for stronger in (found, given):
         entries = overlaid(entries, _rooted(stronger, here))
-    return Merged(_with_default(entries), tuple(faults), files, folder)
+    return Merged(with_default_store(entries, folder), tuple(faults), files, folder)
+
+
+def with_default_store(entries: Entries, folder: Path) -> Entries:
+    """Define a store where nothing does, and name the default one where nothing does.
+
+    The default store is `dev`, or the only one there is; with several others it stays open, which
+    the checks refuse.
+    """
+    if not _has_stores(entries):
+        entries = overlaid(entries, _default_store(folder))
+    names = {path[1] for path in entries if path[0] == "stores" and len(path) > 1}
+    if ("store",) in entries or (len(names) > 1 and DEFAULT_STORE not in names):
+        return entries
+    name = names.pop() if len(names) == 1 else DEFAULT_STORE
+    return entries | {("store",): Entry(name, DEFAULT)}
 
 
 def _files(path: str | os.PathLike[str], *, search_parents: bool) -> tuple[Path, ...]:
@@ -88,17 +105,8 @@ def _default_store(folder: Path) -> Entries:
     }
 
 
-def _with_default(entries: Entries) -> Entries:
-    """Name the default store where nothing does: `dev`, or the only one there is."""
-    names = _names(entries)
-    if ("store",) in entries or not names:
-        return entries
-    name = DEFAULT_STORE if DEFAULT_STORE in names or len(names) > 1 else names[0]
-    return entries | {("store",): Entry(name, DEFAULT)}
-
-
-def _names(entries: Iterable[tree.Path]) -> list[str]:
-    return sorted({path[1] for path in entries if path[0] == "stores" and len(path) > 1})
+def _has_stores(entries: Iterable[tree.Path]) -> bool:
+    return any(path[0] == "stores" for path in entries)
 
 
 def _rooted(entries: Entries, folder: Path) -> Entries:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from metaxy.config import tree
 from metaxy.config.checks import no_store, reference_faults, schema_faults
-from metaxy.config.layers import DEFAULT_ROOT, DEFAULT_STORE, Merged, merged
+from metaxy.config.layers import DEFAULT_STORE, Merged, merged, with_default_store
 from metaxy.config.redaction import shown
 from metaxy.config.tree import ARGUMENT, Entry, Fault, dotted, flatten, nested, origin_of
 from metaxy.errors import ConfigError, itemised
@@ -70,12 +70,8 @@ class _Settings(_Table):
         description="The store that is used where none is named.",
     )
     stores: dict[str, NamedStore] = Field(
-        default_factory=lambda: {
-            DEFAULT_STORE: NamedStore(
-                type="delta", config={"root_path": str(Path.cwd() / DEFAULT_ROOT)}
-            )
-        },
-        description="The stores by name.",
+        default_factory=dict[str, NamedStore],
+        description="The stores by name; without any there is a Delta lake 'dev' in .metaxy/lake.",
     )
     fallback_stores: tuple[_Text, ...] = Field(
         default=(),
@@ -124,7 +120,9 @@ class MetaxyConfig(_Settings):
 
         def __init__(self, **values: object) -> None:
             values = {name: _plain(value) for name, value in values.items()}
-            entries = {path: Entry(value, ARGUMENT) for path, value in flatten(values) if path}
+            given = {path: Entry(value, ARGUMENT) for path, value in flatten(values) if path}
+            entries = with_default_store(given, Path.cwd())
+            values = nested(entries)
             _refuse(_faults(values, entries))
             super().__init__(**values)
             self._entries = entries
