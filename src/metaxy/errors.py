@@ -34,7 +34,7 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 
-_SECRET_NAME = (
+_CREDENTIAL = (
     r"[\w.-]*(?:secret|password|passwd|credential|signature|access[_-]?key|account[_-]?key"
     r"|api[_-]?key|private[_-]?key|shared[_-]?key|session[_-]?token|security[_-]?token"
     r"|sas[_-]?token|bearer[_-]?token|access[_-]?token|auth[_-]?token)[\w.-]*"
@@ -45,10 +45,10 @@ _USER_INFO = re.compile(
     re.VERBOSE,
 )
 _QUERY_VALUE = re.compile(
-    rf"(?P<name>[?&](?:{_SECRET_NAME}|key|token|sig|pwd|auth)=)[^&\s'\"]+", re.IGNORECASE
+    rf"(?P<name>[?&](?:{_CREDENTIAL}|key|token|sig|pwd|auth)=)[^&\s'\"]+", re.IGNORECASE
 )
 _NAMED_VALUE = re.compile(
-    rf"""(?P<name>\b{_SECRET_NAME}['"]?\s*[:=]\s*)(?P<value>'[^']*'|"[^"]*"|[^\s,;&'"]+)""",
+    rf"""(?P<name>\b{_CREDENTIAL}['"]?\s*[:=]\s*)(?P<value>'[^']*'|"[^"]*"|[^\s,;&'"]+)""",
     re.IGNORECASE,
 )
 _CONTAINER_SCHEMES = ("abfs://", "abfss://", "wasb://", "wasbs://")

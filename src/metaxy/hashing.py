@@ -23,7 +23,10 @@ from typing import TypeAlias
 
 from metaxy.errors import ConfigError
 
-Encodable: TypeAlias = None | bool | int | float | str | bytes | Sequence["Encodable"] | Mapping[str, "Encodable"]
+Encodable: TypeAlias = (
+    bool | int | float | str | bytes
+    | Sequence["Encodable"] | Mapping[str, "Encodable"] | None
+)  # fmt: skip
 
 DIGEST_LENGTH = 64
 MIN_LENGTH = 8
@@ -75,24 +78,25 @@ def truncate(version: str, length: int | None) -> str:
 def _tag_and_content(value: Encodable) -> tuple[bytes, bytes]:
     match value:
         case None:
-            return b"N", b""
+            found = b"N", b""
         case bool():  # before int, of which bool is a subclass
-            return b"B", b"\x01" if value else b"\x00"
+            found = b"B", b"\x01" if value else b"\x00"
         case int():
-            return b"I", str(int(value)).encode("ascii")
+            found = b"I", str(int(value)).encode("ascii")
         case float():
-            return b"F", struct.pack(">d", value)
+            found = b"F", struct.pack(">d", value)
         case str():
-            return b"S", value.encode("utf-8")
+            found = b"S", value.encode("utf-8")
         case bytes():
-            return b"Y", value
+            found = b"Y", value
         case Mapping():
             parts = sorted((encode(key), encode(item)) for key, item in value.items())
-            return b"M", b"".join(key + item for key, item in parts)
+            found = b"M", b"".join(key + item for key, item in parts)
         case list() | tuple():
-            return b"L", b"".join(encode(item) for item in value)
+            found = b"L", b"".join(encode(item) for item in value)
         case _:
             raise TypeError(
                 f"A {type(value).__name__} cannot be part of a definition's hash: {value!r}. "
                 "It takes None, bool, int, float, str, bytes, lists, tuples and mappings."
             )
+    return found

@@ -2,7 +2,8 @@
 
 import re
 import types
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -29,11 +30,12 @@ _SCALARS: tuple[tuple[type, str], ...] = (
     (UUID, "string"),
     (PurePath, "string"),
 )
-_SEQUENCES = (Sequence, Set)
+_SEQUENCES = (Sequence, AbstractSet)
 _SCALAR_NAMES = frozenset(
     {"string", "binary", "bool", "date", "float32", "float64", "timestamp[us, UTC]"}
     | {"timestamp[us]", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"}
 )
+_MAX_DIGITS = 38
 _DECIMAL = re.compile(r"decimal\((?P<digits>\d+),(?P<scale>\d+)\)")
 
 
@@ -63,7 +65,8 @@ def is_dtype(text: str) -> bool:
     """Tell whether the text is the name of a column type, written in the one way that it has."""
     decimal = _DECIMAL.fullmatch(text)
     if decimal is not None:
-        return int(decimal["scale"]) <= int(decimal["digits"]) <= 38 and int(decimal["digits"]) > 0
+        scale, digits = int(decimal["scale"]), int(decimal["digits"])
+        return scale <= digits and 1 <= digits <= _MAX_DIGITS
     kind, bracket, inner = text.partition("<")
     if not bracket or not inner.endswith(">"):
         return text in _SCALAR_NAMES
@@ -113,12 +116,12 @@ def _dtype(annotation: object, inside: tuple[object, ...]) -> str:
     raise _unknown(annotation)
 
 
-def _class(cls: type, inside: tuple[object, ...]) -> str:
+def _class(cls: type[object], inside: tuple[object, ...]) -> str:
     if issubclass(cls, Enum):
         return _type_of_values([cast("object", member.value) for member in cls], cls)
-    for scalar, dtype in _SCALARS:
-        if issubclass(cls, scalar):
-            return dtype
+    scalar = next((dtype for kind, dtype in _SCALARS if issubclass(cls, kind)), None)
+    if scalar is not None:
+        return scalar
     if not (issubclass(cls, BaseModel) or is_typeddict(cls)):
         raise _unknown(cls)
     if cls in inside:
@@ -185,8 +188,9 @@ def _unknown(annotation: object) -> UnknownColumnTypeError:
 def _shown(annotation: object) -> str:
     if annotation is None:
         return "None"
-    plain = isinstance(annotation, type) and get_origin(annotation) is None
-    return annotation.__name__ if plain else str(annotation).replace("typing.", "")
+    if isinstance(annotation, type) and get_origin(annotation) is None:
+        return annotation.__name__
+    return str(annotation).replace("typing.", "")
 
 
 def _split(text: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, TypeAlias
 
 from pydantic import BeforeValidator
 
-from metaxy.models.frozen import FrozenModel, one_or_many
+from metaxy.models.frozen import ArgumentError, FrozenModel, one_or_many
 from metaxy.models.keys import CoercibleToFeatureKey, CoercibleToFieldKey, FeatureKey, FieldKey
 
 
@@ -28,18 +28,19 @@ def _keys_or_all(value: object) -> object:
 
 
 def _deps_or_all(value: object) -> object:
-    if value is None or value in (ALL, ALL.value):
-        return None if value is None else ALL
+    if value in (ALL, ALL.value):
+        return ALL
     deps = one_or_many((value,) if isinstance(value, FieldDep) else value)
-    for dep in cast("tuple[object, ...]", deps if isinstance(deps, tuple) else ()):
-        if not isinstance(dep, FieldDep | Mapping):
-            raise ValueError(f"write FieldDep(feature, fields) instead of {dep!r}")
-    return deps
+    if isinstance(deps, tuple):
+        for dep in cast("tuple[object, ...]", deps):
+            if not isinstance(dep, FieldDep | Mapping):
+                raise ArgumentError(f"write FieldDep(feature, fields) instead of {dep!r}")
+    return cast("object", deps)
 
 
 def _code_version(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError(f"write a text or a whole number, such as '1'; got {value!r}")
+        raise ArgumentError(f"write a text or a whole number, such as '1'; got {value!r}")
     return str(value)
 
 

@@ -1,7 +1,7 @@
 """Which upstream fields a field is made from, where its spec does not say so field by field."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, field_serializer
 
@@ -22,6 +22,18 @@ class FieldsMapping(FrozenModel):
     match_suffix: bool = False
     exclude_fields: FieldKeys = ()
     fields: FrozenMap[FieldKey, FieldKeys] = FrozenMap()
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            kind: FieldsMappingKind,
+            match_suffix: bool = False,
+            exclude_fields: Sequence[CoercibleToFieldKey] = (),
+            fields: Mapping[str, Sequence[str]]
+            | Mapping[FieldKey, Sequence[CoercibleToFieldKey]] = ...,
+        ) -> None: ...
 
     @classmethod
     def default(

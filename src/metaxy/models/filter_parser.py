@@ -17,11 +17,9 @@ is parsed here, by recursive descent, and not by such a library.
 """
 
 import math
-import re
-from dataclasses import dataclass
 from typing import NoReturn, cast
 
-from metaxy.errors import FilterError
+from metaxy.models.filter_tokens import Token, not_understood, tokens
 from metaxy.models.filter_tree import (
     KEYWORDS,
     And,
@@ -37,21 +35,8 @@ from metaxy.models.filter_tree import (
     Or,
 )
 
-SUPPORTED = (
-    "A filter is made of comparisons (= != <> < <= > >=), IN, LIKE, BETWEEN and IS NULL over "
-    "columns and literals, combined with AND, OR, NOT and parentheses"
-)
 MAX_NESTING = 100
 
-_TOKEN = re.compile(
-    r"""(?P<space>\s+)
-      | (?P<text>'(?:[^']|'')*')
-      | (?P<quoted>"(?:[^"]|"")+")
-      | (?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?!\w))
-      | (?P<word>[^\W\d]\w*)
-      | (?P<symbol><=|>=|<>|!=|[=<>(),.-])""",
-    re.VERBOSE,
-)
 _FLIPPED: dict[Operator, Operator] = {
     "=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="
 }  # fmt: skip
@@ -66,19 +51,12 @@ def parsed(sql: str) -> Condition:
     return _Parser(sql).whole()
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    position: int
-
-
 class _Parser:
     """Walks over the tokens of one text, from left to right, one token ahead."""
 
     def __init__(self, sql: str) -> None:
         self.sql = sql
-        self.tokens = self._tokens()
+        self.tokens = tokens(sql)
         self.next = 0
         self.depth = 0
 
@@ -171,9 +149,9 @@ class _Parser:
     ) -> Condition:
         if isinstance(left, Column):
             return Comparison(operator, left, right)
-        if isinstance(right, Column):
-            return Comparison(_FLIPPED[operator], right, left)
-        self._fail("a column on one side of a comparison")
+        if isinstance(right, Literal):
+            self._fail("a column on one side of a comparison")
+        return Comparison(_FLIPPED[operator], right, left)
 
     def _operand(self) -> Column | Literal:
         token = self._ahead
@@ -191,13 +169,10 @@ class _Parser:
 
     def _name(self) -> str:
         token = self._ahead
-        if token.kind == "quoted":
-            self.next += 1
-            return token.text[1:-1].replace('""', '"')
-        if token.kind == "word" and token.text.upper() not in KEYWORDS:
-            self.next += 1
-            return token.text
-        self._fail("the name of a column (in double quotes if it is a keyword)")
+        if token.kind not in {"word", "quoted"} or token.text.upper() in KEYWORDS:
+            self._fail("the name of a column (in double quotes if it is a keyword)")
+        self.next += 1
+        return token.text if token.kind == "word" else token.text[1:-1].replace('""', '"')
 
     def _literal(self, *, like: Literal | None = None) -> Literal:
         token = self._ahead
@@ -209,7 +184,7 @@ class _Parser:
         self.next += 1
         return literal
 
-    def _value(self, token: _Token, sign: str) -> Literal | None:
+    def _value(self, token: Token, sign: str) -> Literal | None:
         if token.kind == "number":
             if token.text.isdigit():
                 return Literal(int(sign + token.text), "integer")
@@ -224,7 +199,7 @@ class _Parser:
         return None
 
     @property
-    def _ahead(self) -> _Token:
+    def _ahead(self) -> Token:
         return self.tokens[self.next]
 
     def _took(self, wanted: str) -> bool:
@@ -246,31 +221,8 @@ class _Parser:
         if not self._took(wanted):
             self._fail(f"'{wanted}'")
 
-    def _tokens(self) -> tuple[_Token, ...]:
-        tokens: list[_Token] = []
-        position = 0
-        while position < len(self.sql):
-            match = _TOKEN.match(self.sql, position)
-            if match is None:
-                self._refuse(position, "what can stand in a filter", self.sql[position])
-            if match.lastgroup != "space":
-                tokens.append(_Token(match.lastgroup or "", match[0], position))
-            position = match.end()
-        return (*tokens, _Token("end", "", len(self.sql)))
-
     def _fail(self, wanted: str) -> NoReturn:
-        self._refuse(self._ahead.position, wanted, self._ahead.text)
-
-    def _refuse(self, position: int, wanted: str, got: str) -> NoReturn:
-        found = repr(got) if got else "the end of the text"
-        if got.upper() == "NULL":
-            wanted += " (a test for null is written IS NULL or IS NOT NULL)"
-        raise FilterError(
-            f"The filter {self.sql!r} is not understood at character {position + 1}: "
-            f"expected {wanted}, got {found}. {SUPPORTED}.",
-            sql=self.sql,
-            position=position,
-        )
+        raise not_understood(self.sql, self._ahead, wanted=wanted)
 
 
 def _negated(condition: Condition) -> Condition:

@@ -102,18 +102,14 @@ def canonical_text(condition: Condition) -> str:
             return " OR ".join(canonical_text(each) for each in conditions)
         case And(conditions):
             return " AND ".join(_enclosed(each, Or) for each in conditions)
+        case Not(In() | IsNull() | Like() as test):
+            return _test(test, "NOT ")
         case Not(inner):
-            return _negated(inner)
-        case Comparison(operator, column, operand):
-            return f"{_name(column)} {operator} {_operand(operand)}"
-        case In(column, values):
-            return f"{_name(column)} IN ({', '.join(map(_operand, values))})"
-        case IsNull(column):
-            return f"{_name(column)} IS NULL"
-        case Like(column, pattern):
-            return f"{_name(column)} LIKE {_quoted(pattern)}"
+            return f"NOT {_enclosed(inner, And, Or)}"
         case Column():
             return _name(condition)
+        case _:
+            return _test(condition, "")
 
 
 def columns_of(condition: Condition) -> tuple[str, ...]:
@@ -135,16 +131,17 @@ def _columns(condition: Condition) -> list[Column]:
             return [condition.column]
 
 
-def _negated(condition: Condition) -> str:
-    match condition:
-        case In(column, values):
-            return f"{_name(column)} NOT IN ({', '.join(map(_operand, values))})"
-        case IsNull(column):
-            return f"{_name(column)} IS NOT NULL"
-        case Like(column, pattern):
-            return f"{_name(column)} NOT LIKE {_quoted(pattern)}"
-        case _:
-            return f"NOT {_enclosed(condition, And, Or)}"
+def _test(test: Comparison | In | IsNull | Like, negation: str) -> str:
+    name = _name(test.column)
+    match test:
+        case Comparison(operator, _, operand):
+            return f"{name} {operator} {_operand(operand)}"
+        case In(_, values):
+            return f"{name} {negation}IN ({', '.join(map(_operand, values))})"
+        case IsNull():
+            return f"{name} IS {negation}NULL"
+        case Like(_, pattern):
+            return f"{name} {negation}LIKE {_quoted(pattern)}"
 
 
 def _enclosed(condition: Condition, *kinds: type[Condition]) -> str:

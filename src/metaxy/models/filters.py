@@ -10,6 +10,7 @@ from pydantic_core import core_schema
 
 from metaxy.models.filter_parser import parsed
 from metaxy.models.filter_tree import Condition, canonical_text, columns_of
+from metaxy.models.frozen import ArgumentError
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
@@ -67,8 +68,8 @@ class SqlFilter:
             return value
         if isinstance(value, str):
             return cls(value)
-        raise ValueError(
-            f"a filter of a definition is SQL text, such as 'height >= 720', because it is stored "
+        raise ArgumentError(
+            "a filter of a definition is SQL text, such as 'height >= 720', because it is stored "
             f"and hashed; got a {type(value).__name__}. Other expressions can be given when "
             "records are read: resolve_update(..., filters=…)"
         )

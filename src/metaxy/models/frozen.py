@@ -62,7 +62,7 @@ def frozen_json(value: object) -> object:
     """Give a JSON value in a form that cannot be changed: tuples for lists, `FrozenMap` for dicts.
 
     Raises:
-        ValueError: The value, or one inside it, is not JSON; says where.
+        ArgumentError: The value, or one inside it, is not JSON; says where.
     """
     return _frozen(value, at="")
 
@@ -87,9 +87,9 @@ def one_or_many(value: object) -> object:
         return (value,)
     if isinstance(value, set | frozenset):
         names = cast("set[object]", value)
-        raise ValueError(f"a set has no order: write {sorted(map(str, names))!r}")
+        raise ArgumentError(f"a set has no order: write {sorted(map(str, names))!r}")
     if isinstance(value, Sequence):
-        return tuple(cast("Sequence[object]", value))
+        return tuple(value)
     return value
 
 
@@ -161,8 +161,12 @@ def fault_sentences(error: ValidationError, *, known: Iterable[str]) -> tuple[st
     return tuple(dict.fromkeys(found))
 
 
+class ArgumentError(ValueError):
+    """What a validator says of one argument; a ValueError, since pydantic lets only those pass."""
+
+
 class _FaultsError(ValueError):
-    """Carries faults through pydantic, which lets nothing but a ValueError pass."""
+    """What `FrozenModel._faults` says of a whole value."""
 
     def __init__(self, faults: tuple[str, ...]) -> None:
         super().__init__("; ".join(faults))
@@ -193,7 +197,7 @@ def _frozen(value: object, *, at: str) -> object:
         entries = cast("Mapping[object, object]", value)
         wrong = [key for key in entries if not isinstance(key, str)]
         if wrong:
-            raise ValueError(f"{at or 'it'} has the key {wrong[0]!r}; JSON keys are texts")
+            raise ArgumentError(f"{at or 'it'} has the key {wrong[0]!r}; JSON keys are texts")
         return FrozenMap({key: _frozen(item, at=f"{at}[{key!r}]") for key, item in entries.items()})
     if isinstance(value, list | tuple):
         items = cast("Sequence[object]", value)
@@ -202,4 +206,4 @@ def _frozen(value: object, *, at: str) -> object:
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value
-    raise ValueError(f"{at or 'it'} is {value!r}, which JSON cannot say")
+    raise ArgumentError(f"{at or 'it'} is {value!r}, which JSON cannot say")

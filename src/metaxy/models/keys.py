@@ -144,11 +144,12 @@ def _parts(key: object, kind: str) -> tuple[str, ...]:
     if isinstance(key, str):
         return tuple(key.split("/"))
     if isinstance(key, Sequence) and not isinstance(key, bytes):
-        parts = tuple(cast("Sequence[object]", key))
-        if all(isinstance(part, str) for part in parts):
-            return cast("tuple[str, ...]", parts)
+        parts = tuple(part for part in key if isinstance(part, str))
+        if len(parts) == len(key):
+            return parts
     raise InvalidKeyError(
-        f"{key!r} is not a {kind}: give a text such as 'video/file' or a list of its parts",
+        f"{cast('object', key)!r} is not a {kind}: "
+        "give a text such as 'video/file' or a list of its parts",
         key=repr(key),
     )
 

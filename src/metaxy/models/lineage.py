@@ -1,7 +1,7 @@
 """How many records of a feature come from how many records of one upstream feature."""
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator
 
@@ -15,6 +15,10 @@ class Lineage(FrozenModel):
 
     kind: LineageKind
     on: Annotated[tuple[str, ...], BeforeValidator(one_or_many)] = ()
+
+    if TYPE_CHECKING:
+
+        def __init__(self, *, kind: LineageKind, on: str | Sequence[str] = ()) -> None: ...
 
     @classmethod
     def identity(cls) -> "Lineage":

@@ -1,0 +1,1 @@
+"""The class syntax of features, and the register of the classes that were declared."""
