@@ -36,6 +36,13 @@ def canonical_filters(filters: Iterable[SqlFilter]) -> list[str]:
     return sorted({canonical_text(each) for sql in filters for each in _conditions(sql)})
 
 
+def filters_text(filters: Iterable[SqlFilter]) -> str:
+    """The conditions as one text, in the order of `canonical_filters`; empty for none."""
+    conditions = {canonical_text(each): each for sql in filters for each in _conditions(sql)}
+    ordered = tuple(conditions[text] for text in sorted(conditions))
+    return canonical_text(And(ordered)) if ordered else ""
+
+
 def _conditions(sql: SqlFilter) -> tuple[Condition, ...]:
     return sql.tree.conditions if isinstance(sql.tree, And) else (sql.tree,)
 

@@ -22,9 +22,10 @@ class RecordsPlan:
     Attributes:
         feature_version: At full length; whoever compares it with stored rows truncates it.
         id_columns: The columns that name a record, in the order of the spec.
-        expansion_on: None when every id column comes from an input. Otherwise the columns (sorted)
-            that the table shares with the expanded parents: all children of one parent are written
-            and superseded together. They need not be id columns of the feature.
+        expansion_on: None when every id column comes from an input. Otherwise the grain of the
+            feature's plan, the columns that the table shares with the expanded parents: all
+            children of one parent are written and superseded together. They need not be id columns
+            of the feature; then they are columns of its table all the same.
     """
 
     key: FeatureKey
@@ -55,10 +56,12 @@ class InputPlan:
 
     Attributes:
         upstream_records: How to tell the upstream's current records; has its feature version.
-        upstream_id_columns: As the upstream calls them, in the order of its spec.
-        id_columns: The upstream's id columns after renames and lineage, as they enter the join:
-            identity and expansion: its ids renamed, in its order; aggregation: the columns of `on`.
-        columns: Upstream names besides ids and system columns; None is all, () is none.
+        upstream_id_columns: As the upstream calls them, sorted, so that nothing made of them
+            depends on the order of its spec.
+        id_columns: The upstream's id columns after renames and lineage, as they enter the join,
+            sorted: its ids renamed or, for an aggregation, the columns of `on`.
+        columns: Upstream names, besides ids and system columns; None is all, () is none. The `on`
+            of an aggregation is needed whether it is named here or not.
         declared_columns: What the upstream's class declares (upstream names, ids included);
             empty when it declares nothing. Its table may have more.
         rename: Upstream name to new name; entries that change nothing are left out.
