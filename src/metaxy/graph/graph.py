@@ -97,7 +97,7 @@ class FeatureGraph:
     def get_active(cls) -> FeatureGraph:
         """The graph pinned by `use`, else that of all declared features."""
         active = active_graph()
-        return cls(()) if active is None else active
+        return active if isinstance(active, FeatureGraph) else cls(())
 
     @contextmanager
     def use(self) -> Generator[FeatureGraph]:
