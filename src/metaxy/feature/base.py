@@ -66,8 +66,9 @@ class BaseFeature(BaseModel):
         super().__pydantic_init_subclass__(**options)
         cls.spec = spec if spec is not None else cast("FeatureSpec", _NoSpec())
         if spec is not None:
-            definition = cls.definition()
-            FeatureRegistry.active().add(definition, has_own_project=cls.project is not None)
+            FeatureRegistry.active().add(
+                _definition(cls, default_project=None), has_own_project=cls.project is not None
+            )
 
     @classmethod
     def definition(cls) -> FeatureDefinition:
@@ -76,19 +77,7 @@ class BaseFeature(BaseModel):
         Raises:
             DefinitionError: The class has no spec, or declares columns that can't be.
         """
-        spec = _spec_of(cls)
-        columns = column_specs(cls)
-        faults = _id_faults(spec, columns)
-        if faults:
-            raise DefinitionError(f"The feature class {cls.__qualname__} is not valid", faults)
-        default = FeatureRegistry.active().default_project or cls.__module__.partition(".")[0]
-        return FeatureDefinition(
-            spec=spec,
-            project=cls.project or default,
-            columns=columns,
-            class_path=f"{cls.__module__}.{cls.__qualname__}",
-            load_input=_own_load_input(cls),
-        )
+        return _definition(cls, default_project=FeatureRegistry.active().default_project)
 
     @classmethod
     def feature_version(cls) -> str:
@@ -152,6 +141,21 @@ def _spec_of(cls: type[BaseFeature]) -> FeatureSpec:
             f"class {cls.__name__}(BaseFeature, spec=FeatureSpec(…))"
         )
     return spec
+
+
+def _definition(cls: type[BaseFeature], *, default_project: str | None) -> FeatureDefinition:
+    spec = _spec_of(cls)
+    columns = column_specs(cls)
+    faults = _id_faults(spec, columns)
+    if faults:
+        raise DefinitionError(f"The feature class {cls.__qualname__} is not valid", faults)
+    return FeatureDefinition(
+        spec=spec,
+        project=cls.project or default_project or cls.__module__.partition(".")[0],
+        columns=columns,
+        class_path=f"{cls.__module__}.{cls.__qualname__}",
+        load_input=_own_load_input(cls),
+    )
 
 
 def _own_load_input(cls: type[BaseFeature]) -> Callable[..., object] | None:
