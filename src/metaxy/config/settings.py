@@ -214,7 +214,7 @@ class MetaxyConfig(_Settings):
             common["fallback_stores"] = others or None
         return {key: value for key, value in common.items() if value is not None} | own
 
-    def option_faults(
+    def option_error(
         self, name: str, error: ValidationError, model: type[BaseModel]
     ) -> ConfigError:
         """Give the error to raise when a store's options don't fit the model of its kind."""
