@@ -1,7 +1,8 @@
 """Runs the Python examples of README.md and docs/ as tests.
 
 The blocks of a page are run in order and share their names. Each page starts in an empty folder,
-with no feature declared and no setting in force. `<!-- skip: next -->` before a block leaves it out.
+with no feature declared and no setting in force. `<!-- skip: next -->` leaves out the block after
+it.
 """
 
 import os
