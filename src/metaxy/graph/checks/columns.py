@@ -89,7 +89,10 @@ def _collision_faults(definition: FeatureDefinition, inputs: Iterable[Input]) ->
     ids |= {name.casefold(): name for each in inputs for name in each.id_columns}
     meeting: dict[str, list[str]] = defaultdict(list)
     for each in inputs:
-        for name, source in each.carried:
+        kept = [(name, source) for name, source in each.carried if name == source]
+        # Renames of one dependency onto one name have been told of already: they count once.
+        renamed = {name: source for name, source in each.carried if name != source}
+        for name, source in (*kept, *renamed.items()):
             meeting[name.casefold()].append(_described(each.key, name, source))
     for form, sources in sorted(meeting.items()):
         if form in ids:

@@ -28,21 +28,30 @@ def _missing_id_faults(definition: FeatureDefinition, inputs: Sequence[Input]) -
     ids = definition.spec.id_columns
     provided = provided_ids(inputs)
     missing = sorted(set(ids) - provided)
-    expanded = {
-        name for each in inputs if each.lineage.kind == "expansion" for name in each.lineage.on
-    }
+    expanded = provided_ids(each for each in inputs if each.lineage.kind == "expansion")
     if missing and not expanded:
-        yield (
-            f"'{definition.key}': no dependency gives its id {_columns(missing)}; they give "
-            f"{listed(sorted(provided))}. Rename an upstream's id column to it or, when one "
-            "upstream record makes several of this feature's, declare "
-            f"lineage=Lineage.expansion(on={sorted(provided)!r}) on the dependency."
-        )
+        yield _missing_id_fault(definition, inputs, missing)
         return
     allowed = {*ids, *expanded} if missing else set(ids)
     for each in inputs:
         if extra := sorted(set(each.id_columns) - allowed):
             yield _extra_id_fault(definition, each, extra)
+
+
+def _missing_id_fault(
+    definition: FeatureDefinition, inputs: Sequence[Input], missing: Sequence[str]
+) -> str:
+    provided = sorted(provided_ids(inputs))
+    way_out = "Aggregate on it, or take it out of id_columns."
+    if any(each.lineage.kind == "identity" for each in inputs):
+        way_out = (
+            "Rename an upstream's id column to it or, when one upstream record makes several of "
+            f"this feature's, declare lineage=Lineage.expansion(on={provided!r}) on the dependency."
+        )
+    return (
+        f"'{definition.key}': no dependency gives its id {_columns(missing)}; they give "
+        f"{listed(provided)}. {way_out}"
+    )
 
 
 def _extra_id_fault(definition: FeatureDefinition, each: Input, extra: Sequence[str]) -> str:
@@ -51,8 +60,8 @@ def _extra_id_fault(definition: FeatureDefinition, each: Input, extra: Sequence[
     if each.lineage.kind == "aggregation":
         return (
             f"{owner}: aggregates on {listed(extra)}, not among the feature's id columns "
-            f"{listed(definition.spec.id_columns)}. Aggregate on {listed(kept)} only, or add it "
-            "to id_columns."
+            f"{listed(definition.spec.id_columns)}. Aggregate on those alone, or add it to "
+            "id_columns."
         )
     group = f"lineage=Lineage.aggregation(on={kept!r})" if kept else "a lineage"
     return (
