@@ -1,8 +1,8 @@
 """Hypothesis strategies for graphs of features that fit together.
 
 They mix lineages, renames of columns and of ids, selections, filters, optional dependencies, fields
-mappings and field dependencies. Features are small (1 to 3 fields, up to 3 dependencies) and valid by
-construction. No two features declare a column of one name.
+mappings and field dependencies. Features are small (1 to 3 fields, up to 3 dependencies) and valid
+by construction. No two features declare a column of one name.
 """
 
 from dataclasses import dataclass

@@ -1,14 +1,13 @@
 """Laws of versions, snapshots and plans, over generated graphs."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from strategies import Definitions, feature_definitions, feature_graphs
 
 from metaxy.graph.checks import faults
 from metaxy.graph.diff import diff_graphs
@@ -16,22 +15,24 @@ from metaxy.graph.graph import FeatureGraph
 from metaxy.models.definition import FeatureDefinition
 from metaxy.models.feature_spec import FeatureSpec
 from metaxy.models.keys import FeatureKey
+from strategies import Definitions, feature_definitions, feature_graphs
 
 Data = dict[str, Any]
 
 UNORDERED = {"deps", "fields", "tags", "filters", "id_columns", "columns", "on", "exclude_fields"}
 
 
-def _reordered(value: Any, random: Random, *, at: str = "") -> Any:
+def _reordered(value: object, random: Random, *, at: str = "") -> object:
     """The dump of a spec with every part that has no order in another one; not user metadata."""
     if at == "metadata":
         return value
     if isinstance(value, dict):
-        entries = [(name, _reordered(each, random, at=name)) for name, each in value.items()]
+        named = cast("Data", value)
+        entries = [(name, _reordered(each, random, at=name)) for name, each in named.items()]
         random.shuffle(entries)
         return dict(entries)
     if isinstance(value, list):
-        items = [_reordered(each, random) for each in value]
+        items = [_reordered(each, random) for each in cast("list[object]", value)]
         return random.sample(items, len(items)) if at in UNORDERED else items
     return value
 
@@ -42,7 +43,7 @@ def _respecified(definition: FeatureDefinition, edit: Callable[[Data], None]) ->
     return replace(definition, spec=FeatureSpec.model_validate(data))
 
 
-def _versions(graph: FeatureGraph) -> dict[str, object]:
+def _versions(graph: FeatureGraph) -> Mapping[str, object]:
     return {
         str(key): (
             graph.feature_version(key),

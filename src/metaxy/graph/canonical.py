@@ -39,8 +39,10 @@ def canonical_filters(filters: Iterable[SqlFilter]) -> list[str]:
 def filters_text(filters: Iterable[SqlFilter]) -> str:
     """The conditions as one text, in the order of `canonical_filters`; empty for none."""
     conditions = {canonical_text(each): each for sql in filters for each in _conditions(sql)}
-    ordered = tuple(conditions[text] for text in sorted(conditions))
-    return canonical_text(And(ordered)) if ordered else ""
+    ordered = [conditions[text] for text in sorted(conditions)]
+    if len(ordered) > 1:
+        return canonical_text(And(tuple(ordered)))
+    return "".join(map(canonical_text, ordered))
 
 
 def _conditions(sql: SqlFilter) -> tuple[Condition, ...]:

@@ -1,7 +1,6 @@
 """Columns that dependencies name, and names that meet after the renames."""
 
 from definitions import faults_of, feature
-
 from metaxy.models.feature_spec import FeatureDep
 from metaxy.models.lineage import Lineage
 

@@ -1,7 +1,6 @@
 """Unknown upstreams, upstreams named twice, and cycles."""
 
 from definitions import faults_of, feature
-
 from metaxy.models.feature_spec import FeatureDep
 
 NOT_THERE = "which is not in the graph. Declare it, or import the module that does."

@@ -3,7 +3,6 @@
 from typing import Any
 
 from definitions import feature, graph_of
-
 from metaxy.graph.changes import AffectedFeature, AffectedField, Change
 from metaxy.graph.diff import diff_graphs
 from metaxy.graph.graph import FeatureGraph
@@ -17,12 +16,13 @@ def _changes(old: FeatureGraph, new: FeatureGraph) -> dict[str, tuple[Change, ..
     return {str(each.key): each.changes for each in diff_graphs(old, new).changed}
 
 
-def _films(*, code: str = "1", **faces: Any) -> FeatureGraph:
+def _films(file_code: str = "1", **faces: Any) -> FeatureGraph:  # noqa: ANN401 — a spec's
     """Two fields, a feature of both, one of the audio alone, and one after that."""
     audio = FieldSpec("text", deps=[FieldDep("file", "audio")])
+    spec: dict[str, Any] = {"deps": ("file",), "fields": ("faces",)}
     return graph_of(
-        feature("file", fields=(FieldSpec("audio", code), FieldSpec("frames"))),
-        feature("faces", **({"deps": ("file",), "fields": ("faces",)} | faces)),
+        feature("file", fields=(FieldSpec("audio", file_code), FieldSpec("frames"))),
+        feature("faces", **(spec | faces)),
         feature("text", deps=("file",), fields=(audio,)),
         feature("words", deps=("text",)),
     )
@@ -50,7 +50,7 @@ def test_added_and_removed_features_are_told() -> None:
 
 def test_affected_features_are_told_with_the_fields_through_which() -> None:
     """Upstream first; fields whose parents are the same are not among them."""
-    diff = diff_graphs(_films(), _films(code="2"))
+    diff = diff_graphs(_films(), _films("2"))
     audio = (FeatureKey("file"), FieldKey("audio"))
     text = (FeatureKey("text"), FieldKey("text"))
 
@@ -165,7 +165,7 @@ def test_a_diff_reads_as_text() -> None:
     new = graph_of(
         *(
             definition
-            for key, definition in _films(code="2").definitions.items()
+            for key, definition in _films("2").definitions.items()
             if key.parts not in {("faces",), ("words",)}
         ),
         feature("eyes"),

@@ -1,7 +1,6 @@
 """Field dependencies and mappings that name what is not there."""
 
 from definitions import faults_of, feature
-
 from metaxy.models.feature_spec import FeatureDep
 from metaxy.models.fields import FieldDep, FieldSpec
 from metaxy.models.fields_mapping import FieldsMapping

@@ -3,8 +3,8 @@
 import pickle
 
 import pytest
-from definitions import feature, graph_of
 
+from definitions import feature, graph_of
 from metaxy.errors import FeatureNotFoundError
 from metaxy.graph.active import active_graph, set_default_provider
 from metaxy.graph.graph import FeatureGraph

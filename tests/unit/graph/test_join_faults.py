@@ -1,8 +1,8 @@
 """Whether inputs give one row a record: lineages, id columns, joins, optional inputs."""
 
 import pytest
-from definitions import faults_of, feature
 
+from definitions import faults_of, feature
 from metaxy.models.feature_spec import FeatureDep
 from metaxy.models.lineage import Lineage
 

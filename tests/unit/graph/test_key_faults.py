@@ -1,8 +1,8 @@
 """Names that would meet on disk are refused when the graph is built."""
 
 import pytest
-from definitions import faults_of, feature
 
+from definitions import faults_of, feature
 from metaxy.errors import GraphError
 from metaxy.graph.graph import FeatureGraph
 

@@ -1,7 +1,6 @@
 """Plans: what an increment needs to know of a feature."""
 
 from definitions import feature, graph_of
-
 from metaxy.graph.plan import FeaturePlan, FieldPlan, InputPlan, RecordsPlan
 from metaxy.models.columns import ColumnSpec
 from metaxy.models.feature_spec import FeatureDep

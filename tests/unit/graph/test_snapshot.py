@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from definitions import feature, graph_of
 
+from definitions import feature, graph_of
 from metaxy.errors import SnapshotError
 from metaxy.graph.graph import FeatureGraph
 from metaxy.models.fields import FieldSpec
@@ -13,7 +13,7 @@ from metaxy.models.fields import FieldSpec
 GRAPH = graph_of(feature("b", deps=("a",)), feature("a", columns=("path",)))
 
 
-def _snapshot() -> Any:
+def _snapshot() -> dict[str, Any]:
     return json.loads(json.dumps(GRAPH.to_snapshot()))
 
 

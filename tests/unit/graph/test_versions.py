@@ -1,11 +1,12 @@
 """The versions of definitions: what is hashed, checked against a second writing of the format."""
 
 import hashlib
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import pytest
-from definitions import feature, graph_of
 
+from definitions import feature, graph_of
 from metaxy.graph.graph import FeatureGraph
 from metaxy.models.definition import FeatureDefinition
 from metaxy.models.feature_spec import FeatureDep
@@ -13,8 +14,10 @@ from metaxy.models.fields import FieldSpec
 from metaxy.models.fields_mapping import FieldsMapping
 from metaxy.models.lineage import Lineage
 
+Value: TypeAlias = "bool | int | str | Sequence[Value] | Mapping[str, Value] | None"
 
-def _encoded(value: Any) -> bytes:
+
+def _encoded(value: Value) -> bytes:
     """The documented encoding, written a second time: tag, length in 8 bytes, content."""
     if value is None:
         tag, content = b"N", b""
@@ -24,7 +27,7 @@ def _encoded(value: Any) -> bytes:
         tag, content = b"I", b"%d" % value
     elif isinstance(value, str):
         tag, content = b"S", value.encode()
-    elif isinstance(value, dict):
+    elif isinstance(value, Mapping):
         entries = sorted(_encoded(name) + _encoded(each) for name, each in value.items())
         tag, content = b"M", b"".join(entries)
     else:
@@ -32,7 +35,7 @@ def _encoded(value: Any) -> bytes:
     return tag + len(content).to_bytes(8, "big") + content
 
 
-def _sha256(domain: str, value: Any) -> str:
+def _sha256(domain: str, value: Value) -> str:
     return hashlib.sha256(_encoded([domain, value])).hexdigest()
 
 
@@ -68,7 +71,7 @@ def _films() -> FeatureGraph:
     )
 
 
-def _field(feature: str, field: str, code: str, *parents: Any) -> str:
+def _field(feature: str, field: str, code: str, *parents: Value) -> str:
     return _sha256("metaxy/field-version/1", [[feature, field], code, list(parents)])
 
 
@@ -140,7 +143,7 @@ def test_a_spec_version_is_of_the_whole_canonical_spec(films: FeatureGraph) -> N
     )
 
 
-MODEL_SPEC: dict[str, Any] = {
+MODEL_SPEC: Value = {
     "key": ["model"],
     "id_columns": ["video"],
     "deps": [],
@@ -200,8 +203,10 @@ def test_versions_are_pinned(films: FeatureGraph) -> None:
     )
 
 
-def _file(**changes: Any) -> FeatureDefinition:
-    return feature("file", **({"ids": ("a", "b")} | changes))
+def _file(
+    *, ids: tuple[str, ...] = ("a", "b"), fields: tuple[FieldSpec, ...] = (FieldSpec(),)
+) -> FeatureDefinition:
+    return feature("file", ids=ids, fields=fields)
 
 
 @pytest.mark.parametrize(
