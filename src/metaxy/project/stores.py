@@ -39,8 +39,12 @@ def build_store(
         settings = model.model_validate(options)
     except ValidationError as error:
         raise config.option_error(name, error, model) from None
-    fallbacks = [build_store(config, other) for other in settings.fallback_stores]
-    return kind.from_config(settings, **({"fallback_stores": fallbacks} | runtime))
+    arguments: dict[str, Any] = {
+        "fallback_stores": [build_store(config, other) for other in settings.fallback_stores]
+    }
+    if config.project is not None:  # then the store refuses writes to other projects' features
+        arguments["project"] = config.project
+    return kind.from_config(settings, **(arguments | runtime))
 
 
 def store_class(config: MetaxyConfig, name: str) -> type[MetadataStore]:

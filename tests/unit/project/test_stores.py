@@ -89,6 +89,13 @@ def test_fallbacks_are_built_from_their_names_in_order() -> None:
     assert a.arguments == {"fallback_stores": []}
 
 
+def test_a_store_is_told_whose_features_it_writes() -> None:
+    """The project of the settings reaches the store, which guards against writes to others."""
+    config = settings(root_path="/lake").model_copy(update={"project": "vision"})
+
+    assert recorded(config).arguments == {"fallback_stores": [], "project": "vision"}
+
+
 def test_a_project_builds_its_stores() -> None:
     """`init_metaxy(…).get_store()` is the way that users take."""
     store = init_metaxy(settings(root_path="/lake")).get_store()
