@@ -15,7 +15,7 @@ def feature(
     ids: tuple[str, ...] = ("id",),
     columns: tuple[str, ...] = (),
     project: str = "films",
-    **spec: Any,  # noqa: ANN401 — FeatureSpec judges them
+    **spec: Any,
 ) -> FeatureDefinition:
     """A definition with text columns of the given names; `spec` goes to `FeatureSpec`."""
     return FeatureDefinition(

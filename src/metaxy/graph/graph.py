@@ -229,7 +229,8 @@ class FeatureGraph:
         return FeatureGraph(self._definitions[key] for key in wanted)
 
     def __contains__(self, key: object) -> bool:
-        return FeatureKey(key) in self._definitions
+        known = key if isinstance(key, FeatureKey) else FeatureKey(key)
+        return known in self._definitions
 
     def __iter__(self) -> Iterator[FeatureKey]:
         return iter(self._definitions)

@@ -16,7 +16,7 @@ def _changes(old: FeatureGraph, new: FeatureGraph) -> dict[str, tuple[Change, ..
     return {str(each.key): each.changes for each in diff_graphs(old, new).changed}
 
 
-def _films(file_code: str = "1", **faces: Any) -> FeatureGraph:  # noqa: ANN401 — a spec's
+def _films(file_code: str = "1", **faces: Any) -> FeatureGraph:
     """Two fields, a feature of both, one of the audio alone, and one after that."""
     audio = FieldSpec("text", deps=[FieldDep("file", "audio")])
     spec: dict[str, Any] = {"deps": ("file",), "fields": ("faces",)}

@@ -76,6 +76,7 @@ def test_graphs_are_equal_by_their_definitions(diamond: FeatureGraph) -> None:
     assert diamond != graph_of(feature("a"))
     assert "a" in diamond
     assert "nowhere" not in diamond
+    assert FeatureKey.system("events") not in diamond
 
 
 def test_an_empty_graph_is_a_graph() -> None:
