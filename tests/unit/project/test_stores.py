@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any, Self, cast
 
 import pytest
-from metaxy.metadata_store.base import MetadataStore, MetadataStoreConfig
 
 from metaxy.config import MetaxyConfig, NamedStore
 from metaxy.errors import ConfigError
+from metaxy.metadata_store.base import MetadataStore, MetadataStoreConfig
 from metaxy.project import build_store, init_metaxy
 
 
@@ -35,7 +35,7 @@ class RecordingStore(MetadataStore):
         return RecordingConfig
 
     @classmethod
-    def from_config(cls, config: MetadataStoreConfig, **kwargs: Any) -> Self:  # noqa: ANN401
+    def from_config(cls, config: MetadataStoreConfig, **kwargs: Any) -> Self:
         """Give the arguments back."""
         return cast("Self", Recorded(config, kwargs))
 
@@ -44,7 +44,7 @@ NO_STORE = int
 RECORDING = f"{__name__}.RecordingStore"
 
 
-def recorded(config: MetaxyConfig, name: str | None = None, **runtime: Any) -> Recorded:  # noqa: ANN401
+def recorded(config: MetaxyConfig, name: str | None = None, **runtime: Any) -> Recorded:
     """Build a recording store."""
     return cast("Recorded", build_store(config, name, **runtime))
 
