@@ -39,7 +39,8 @@ class FeatureRegistry:
     @classmethod
     def active(cls) -> FeatureRegistry:
         """Give the registry of the innermost `use` block, or else the one of the process."""
-        return _in_use.get() or _of_process
+        in_use = _in_use.get()
+        return _of_process if in_use is None else in_use
 
     @property
     def default_project(self) -> str | None:

@@ -1,0 +1,328 @@
+"""The Delta store: one append-only Delta table a feature, in one folder."""
+
+import os
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Final, Self, cast
+
+import narwhals as nw
+import polars as pl
+from narwhals.typing import Frame
+from pydantic import Field
+
+from metaxy.errors import ConfigError, StoreError, UnreadableTableError, redact
+from metaxy.metadata_store import commits, system
+from metaxy.metadata_store.base import AccessMode, MetadataStore, MetadataStoreConfig
+from metaxy.metadata_store.chain import Scan
+from metaxy.metadata_store.commits import CommitNote
+from metaxy.metadata_store.frames import Filter, conditions
+from metaxy.metadata_store.hash_settings import HashSettings, still_agreed
+from metaxy.metadata_store.paths import (
+    Layout,
+    absolute_root,
+    feature_key_of,
+    key_of_path,
+    table_path,
+    table_paths,
+)
+from metaxy.metadata_store.tables import DeltaTables, PinnedTable, Rows
+from metaxy.metadata_store.writing import WriteResult, next_instant, with_instant
+from metaxy.models.keys import CoercibleToFeatureKey, FeatureKey
+from metaxy.versioning.scope import fulfilling
+from metaxy.versioning.system_columns import CREATED_AT, FEATURE_VERSION, STAMPS
+from metaxy.versioning.types import HashAlgorithm
+
+DEFAULT_ROOT: Final = ".metaxy/lake"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SHORT_HISTORY: Final = 32
+"""Up to this many commits the log is read to learn their instants; reading it costs more then."""
+
+
+class DeltaMetadataStoreConfig(MetadataStoreConfig):
+    """The options of a Delta store."""
+
+    root_path: str = Field(
+        default=DEFAULT_ROOT, description="The folder of the lake; created by the first write."
+    )
+    layout: Layout = Field(
+        default="nested",
+        description="Where tables lie: 'nested' (video/faces.delta) or 'flat' (video__faces.delta)."
+        " All who use a lake must say the same.",
+    )
+    storage_options: dict[str, str] | None = Field(
+        default=None,
+        description="Options of the storage, given to delta-rs and Polars.",
+        repr=False,
+    )
+    delta_write_options: dict[str, Any] | None = Field(
+        default=None,
+        description="More arguments for deltalake.write_deltalake, such as target_file_size.",
+    )
+
+
+class DeltaMetadataStore(MetadataStore):
+    """A lake of Delta tables in a folder.
+
+    Any number of threads, processes and machines may write to one lake at a time: each write is one
+    commit, and none is lost or doubled.
+
+    Args:
+        root_path: The folder of the lake. A relative one is taken from the folder that is current
+            now. It is created by the first write.
+        layout: "nested" keeps the table of `video/faces` in `video/faces.delta`, "flat" in
+            `video__faces.delta`. All who use a lake must say the same.
+        storage_options: Options of the storage, for delta-rs and Polars.
+        delta_write_options: More arguments for `deltalake.write_deltalake`; not those that a commit
+            is made with.
+        options: Those of every store, see `MetadataStore`.
+
+    Raises:
+        ConfigError: An option can't be used.
+    """
+
+    supports_idempotency_keys: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        root_path: str | os.PathLike[str] = DEFAULT_ROOT,
+        *,
+        layout: Layout = "nested",
+        storage_options: Mapping[str, str] | None = None,
+        delta_write_options: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        if layout not in ("nested", "flat"):
+            raise ConfigError(
+                f"layout is {layout!r}; a lake is 'nested' or 'flat'.", setting="layout"
+            )
+        refused = sorted(_OWN_WRITE_OPTIONS.intersection(delta_write_options or {}))
+        if refused:
+            raise ConfigError(
+                f"delta_write_options has {refused}, which each write decides for itself: "
+                "leave them out.",
+                setting="delta_write_options",
+            )
+        self.root_path = absolute_root(root_path)
+        self.layout: Layout = layout
+        self._storage_options = dict(storage_options or {})
+        self._write_options = dict(delta_write_options or {})
+        self._make_tables()
+
+    def _make_tables(self) -> None:
+        self._tables = DeltaTables(
+            storage_options=self._storage_options, write_options=self._write_options
+        )
+        self._lake_settings: HashSettings | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        del state["_tables"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._make_tables()
+
+    @contextmanager
+    def open(self, mode: AccessMode = "read") -> Generator[Self]:
+        """Open the store for the length of a block; see `MetadataStore.open`."""
+        del mode
+        yield self
+
+    @classmethod
+    def config_model(cls) -> type[DeltaMetadataStoreConfig]:
+        """The model of a Delta store's options."""
+        return DeltaMetadataStoreConfig
+
+    def display(self) -> str:
+        """Name the store for people, without credentials."""
+        return f"DeltaMetadataStore({redact(self.root_path)})"
+
+    def table_path(self, feature: CoercibleToFeatureKey) -> str:
+        """The folder of a feature's table, for other programs that read Delta tables."""
+        return table_path(self.root_path, feature_key_of(feature), self.layout)
+
+    def get_store_metadata(self, feature_key: CoercibleToFeatureKey) -> dict[str, Any]:
+        """Where the feature's table lies, and its newest version (None without a table)."""
+        path = self.table_path(feature_key)
+        table = self._tables.opened(path)
+        return {
+            "store": self.display(),
+            "path": redact(path),
+            "table_version": None if table is None else table.version(),
+        }
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def read_metadata_in_store(
+        self,
+        feature: CoercibleToFeatureKey,
+        *,
+        filters: Sequence[Filter] | None = None,
+        columns: Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> nw.LazyFrame[Any] | None:
+        """All rows of a feature's table, as it is now; None without rows, as after a drop."""
+        del kwargs
+        table = self._opened(feature_key_of(feature))
+        if table is None or not table.count():
+            return None
+        rows = fulfilling(self._tables.scan(table), conditions(filters))
+        return nw.from_native(rows if columns is None else rows.select(columns))
+
+    def scan_in_store(self, key: FeatureKey, feature_version: str | None) -> Scan | None:
+        """The rows of one feature version (None: of all); None without rows of any version."""
+        table = self._opened(key)
+        if table is None:
+            return None
+        files = self._tables.file_statistics(table)
+        if files.is_empty():
+            return None
+        instants = None
+        if feature_version is not None and table.version() < _SHORT_HISTORY:
+            told = commits.instants_us(table.history(), feature_version=feature_version)
+            instants = None if told is None else tuple(map(_instant, told))
+        rows = self._tables.scan(table)
+        if feature_version is not None:
+            rows = rows.filter(pl.col(FEATURE_VERSION) == feature_version)
+        return Scan(
+            rows,
+            has_rows=lambda: _has_rows(files, rows, feature_version),
+            instants=instants,
+            source=self.display(),
+        )
+
+    def table_schema(self, key: FeatureKey) -> pl.Schema | None:
+        """The columns of a feature's table; None without a table."""
+        table = self._opened(key)
+        return None if table is None else self._tables.schema(table)
+
+    def newest_instant(self, key: FeatureKey) -> datetime | None:
+        """None: the instant of a commit is settled when it is made."""
+        del key
+
+    def features_in_store(self) -> tuple[FeatureKey, ...]:
+        """The features that have a table in the folder, with rows or without, sorted."""
+        keys = {
+            key_of_path(path, self.root_path, named=lambda path=path: self._name_of(path))
+            for path in table_paths(self.root_path)
+        }
+        return tuple(sorted(keys))
+
+    def _name_of(self, path: str) -> str | None:
+        table = self._tables.opened(path)
+        return None if table is None else table.metadata().name
+
+    def _opened(self, key: FeatureKey) -> PinnedTable | None:
+        return self._tables.opened(table_path(self.root_path, key, self.layout))
+
+    # --- writing ---------------------------------------------------------------------------------
+
+    def write_metadata_to_store(
+        self, feature_key: FeatureKey, df: Frame, **kwargs: Any
+    ) -> WriteResult:
+        """Append rows in one commit, after creating the table if there is none."""
+        note: CommitNote = kwargs["note"]
+        rows = cast("Rows", nw.to_native(df))
+        path = table_path(self.root_path, feature_key, self.layout)
+        if self._tables.opened(path) is None:
+            self._create(feature_key, path, rows.collect_schema())
+
+        def stamped(newest_us: int | None) -> tuple[Rows, int]:
+            newest = None if newest_us is None else _instant(newest_us)
+            instant = next_instant(datetime.now(UTC), newest)
+            has_instants = CREATED_AT in rows.collect_schema()
+            return (with_instant(rows, instant) if has_instants else rows), _microseconds(instant)
+
+        commit = self._tables.append(path, stamped, note, name=str(feature_key))
+        written = 0 if commit.already_committed else (note.rows or 0)
+        return WriteResult(written, commit.version, commit.already_committed)
+
+    def _create(self, key: FeatureKey, path: str, schema: pl.Schema) -> None:
+        if not (self.auto_create_tables or key.is_system):
+            raise StoreError(
+                f"'{key}' has no table in {self.display()}, and auto_create_tables is off. "
+                "Turn it on for the first write of a feature.",
+                store=self.display(),
+                feature=str(key),
+            )
+        self._tables.create(path, schema, name=str(key))
+
+    def drop_in_store(self, key: FeatureKey) -> None:
+        """Leave the table without rows and without the feature's columns, so that a new begin may
+        have other types; older versions of the table stay readable."""
+        path = table_path(self.root_path, key, self.layout)
+        self._tables.clear(path, pl.Schema(STAMPS), CommitNote("drop", rows=0), name=str(key))
+
+    # --- how the lake hashes ---------------------------------------------------------------------
+
+    def read_hash_settings(self) -> HashSettings | None:
+        """What the lake's own table has in its properties; None for a new lake."""
+        if self._lake_settings is not None:
+            return self._lake_settings
+        path = table_path(self.root_path, system.LAKE_KEY, self.layout)
+        table = self._tables.opened(path)
+        if table is None:
+            return None
+        properties = table.metadata().configuration
+        try:
+            length = properties.get("metaxy.hash_truncation_length")
+            self._lake_settings = HashSettings(
+                HashAlgorithm(properties["metaxy.hash_algorithm"]),
+                None if length is None else int(length),
+            )
+        except (KeyError, ValueError) as error:
+            raise UnreadableTableError(
+                f"{self.display()} doesn't say how it hashes: the properties of '{redact(path)}' "
+                f"are {properties}. Was the lake made by another version of metaxy?",
+                store=self.display(),
+            ) from error
+        return self._lake_settings
+
+    def record_hash_settings(self, settings: HashSettings) -> HashSettings:
+        """Create the lake's own table with the settings as its properties, if there is none."""
+        if self.read_hash_settings() is None:
+            properties = {
+                "metaxy.format_version": str(system.FORMAT_VERSION),
+                "metaxy.hash_algorithm": str(settings.algorithm),
+            }
+            if settings.truncation is not None:
+                properties["metaxy.hash_truncation_length"] = str(settings.truncation)
+            path = table_path(self.root_path, system.LAKE_KEY, self.layout)
+            self._tables.create(path, system.LAKE, name=str(system.LAKE_KEY), properties=properties)
+        return still_agreed(settings, self.read_hash_settings(), store=self.display())
+
+
+_OWN_WRITE_OPTIONS: Final = frozenset(
+    {"mode", "schema_mode", "commit_properties", "post_commithook_properties", "partition_by"}
+    | {"storage_options", "table_or_uri", "data", "configuration", "predicate", "name"}
+)
+
+
+def _has_rows(files: pl.DataFrame, rows: pl.LazyFrame, feature_version: str | None) -> bool:
+    """Whether there are rows of a feature version, from statistics where they can tell."""
+    lowest, greatest = f"min.{FEATURE_VERSION}", f"max.{FEATURE_VERSION}"
+    if feature_version is None or not {lowest, greatest}.issubset(files.columns):
+        return not rows.head(1).collect().is_empty()
+    may_have = files.filter(
+        pl.col(lowest).is_null()
+        | ((pl.col(lowest) <= feature_version) & (pl.col(greatest) >= feature_version))
+    )
+    if may_have.is_empty():
+        return False
+    only = may_have.filter(
+        (pl.col(lowest) == feature_version)
+        & (pl.col(greatest) == feature_version)
+        & (pl.col("num_records") > 0)
+    )
+    return not only.is_empty() or not rows.head(1).collect().is_empty()
+
+
+def _instant(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def _microseconds(instant: datetime) -> int:
+    return (instant - _EPOCH) // timedelta(microseconds=1)

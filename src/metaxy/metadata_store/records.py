@@ -1,0 +1,357 @@
+"""What a frame must be to be written as records of a feature, and the columns it is written with.
+
+All reasons against a frame are told at once, before anything is written. The checks of the schema
+need no data; those of the data are a few aggregations that run together, also over frames that are
+too large for memory.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import polars as pl
+
+from metaxy.errors import MetadataSchemaError, counted, did_you_mean, listed
+from metaxy.graph.plan import FeaturePlan
+from metaxy.metadata_store.alignment import alignment
+from metaxy.metadata_store.column_types import id_refusal, polars_type, refusal
+from metaxy.models.columns import ColumnSpec
+from metaxy.models.keys import FeatureKey, FieldKey
+from metaxy.versioning.provenance import with_data_versions, with_record_provenance
+from metaxy.versioning.row_hash import RowHasher
+from metaxy.versioning.system_columns import (
+    BY_FIELD,
+    DATA_VERSION_BY_FIELD,
+    PREFIX,
+    PROVENANCE_BY_FIELD,
+    STAMPS,
+    SYSTEM_COLUMNS,
+)
+
+_EXAMPLES: Final = 3
+Engine = Literal["in-memory", "streaming"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordContract:
+    """What every record of a feature must have.
+
+    Attributes:
+        columns: What the feature's class declares.
+        parent_columns: For a feature whose records are made by expansion: what names a parent.
+    """
+
+    feature: FeatureKey
+    id_columns: tuple[str, ...]
+    fields: tuple[FieldKey, ...]
+    columns: tuple[ColumnSpec, ...]
+    parent_columns: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, plan: FeaturePlan) -> "RecordContract":
+        """The contract of a planned feature."""
+        return cls(
+            plan.key,
+            plan.id_columns,
+            tuple(field.key for field in plan.fields),
+            plan.columns,
+            plan.grain if plan.expands else (),
+        )
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The columns in which no record may have null, each once."""
+        declared = (column.name for column in self.columns if not column.nullable)
+        return tuple(dict.fromkeys((*self.id_columns, *self.parent_columns, *declared)))
+
+
+def checked_records(
+    frame: pl.LazyFrame,
+    contract: RecordContract,
+    *,
+    table: pl.Schema | None,
+    engine: Engine,
+    subject: str | None = None,
+    read: bool = True,
+) -> pl.LazyFrame:
+    """Give the frame with the types of its columns settled, or refuse it with every reason.
+
+    Args:
+        table: The columns of the feature's table; None when it has none yet.
+        engine: What to run the checks of the data with.
+        read: Whether the values may be read and checked now.
+
+    Returns:
+        The id columns, the user's columns (declared ones that the frame lacks as null) and the
+        by-field columns that the frame has.
+
+    Raises:
+        MetadataSchemaError: With a reason for each thing that is wrong.
+    """
+    schema = frame.collect_schema()
+    reasons = _schema_reasons(schema, contract)
+    settled = frame.select(_settled_columns(schema, contract, table))
+    settled_schema = settled.collect_schema()
+    reasons += _type_reasons(settled_schema, contract, table)
+    if read:
+        reasons += _data_reasons(settled, settled_schema, contract, engine=engine)
+    if reasons:
+        raise MetadataSchemaError(
+            subject or f"Records of '{contract.feature}' can't be written",
+            sorted(reasons),
+            feature=str(contract.feature),
+        )
+    return settled
+
+
+@dataclass(frozen=True, slots=True)
+class Stamps:
+    """What a write adds to every row, besides the instant."""
+
+    feature_version: str
+    snapshot_version: str
+    materialization_id: str | None
+
+
+def stamped_records(
+    records: pl.LazyFrame, contract: RecordContract, stamps: Stamps, *, hasher: RowHasher
+) -> pl.LazyFrame:
+    """Add the versions and stamps to checked records, in the order of the table.
+
+    `metaxy_created_at` is left null: the instant is known only when the commit is made.
+    """
+    schema = records.collect_schema()
+    supplied = _struct_fields(schema.get(DATA_VERSION_BY_FIELD))
+    versioned = with_data_versions(
+        with_record_provenance(records, contract.fields, hasher=hasher),
+        contract.fields,
+        supplied=[field for field in contract.fields if field.column_name in supplied],
+        hasher=hasher,
+    )
+    values = {
+        "metaxy_feature_version": stamps.feature_version,
+        "metaxy_snapshot_version": stamps.snapshot_version,
+        "metaxy_materialization_id": stamps.materialization_id,
+        "metaxy_created_at": None,
+        "metaxy_deleted_at": None,
+    }
+    literals = [pl.lit(value, dtype=STAMPS[name]).alias(name) for name, value in values.items()]
+    return versioned.with_columns(literals).select(
+        table_order(versioned.collect_schema().names(), contract.id_columns)
+    )
+
+
+def table_order(names: Iterable[str], id_columns: Sequence[str]) -> list[str]:
+    """Columns as they stand on disk: ids, stamps, the user's, the by-field structs."""
+    own = [name for name in names if name not in SYSTEM_COLUMNS and name not in id_columns]
+    return [*id_columns, *STAMPS, *own, *BY_FIELD]
+
+
+def childless_markers(
+    parents: pl.LazyFrame, children: pl.LazyFrame, contract: RecordContract
+) -> pl.LazyFrame:
+    """One row a parent without a child in this write: checked records with null for a child's ids."""
+    on = list(contract.parent_columns)
+    schema = children.collect_schema()
+    childless = parents.join(children.select(on), on=on, how="anti")
+    return childless.select(
+        pl.col(name)
+        if name in (*on, PROVENANCE_BY_FIELD)
+        else pl.lit(None, dtype=dtype).alias(name)
+        for name, dtype in schema.items()
+    )
+
+
+def _settled_columns(
+    schema: pl.Schema, contract: RecordContract, table: pl.Schema | None
+) -> list[pl.Expr]:
+    """The frame's own columns, with types where it has none, and the declared ones that it lacks."""
+    declared = {column.name: polars_type(column.dtype) for column in contract.columns}
+    known = dict(table or {}) | declared
+    stamps = set(STAMPS)
+    columns = [
+        pl.col(name).cast(known[name])
+        if isinstance(dtype, pl.Null) and name in known
+        else pl.col(name)
+        for name, dtype in schema.items()
+        if name not in stamps
+    ]
+    lacking = [name for name in declared if name not in schema and name not in contract.required]
+    return columns + [pl.lit(None, dtype=declared[name]).alias(name) for name in lacking]
+
+
+def _schema_reasons(schema: pl.Schema, contract: RecordContract) -> list[str]:
+    """What is wrong with the names of the columns."""
+    own = [name for name in schema if not name.startswith(PREFIX)]
+    reasons = [
+        f"the {_role(name, contract)} '{name}' is missing; the frame has {listed(own)}."
+        + did_you_mean(name, own)
+        for name in contract.required
+        if name not in schema
+    ]
+    reasons += [
+        f"'{name}' begins with '{PREFIX}', which is reserved for metaxy's own columns: rename it"
+        for name in schema
+        if name.casefold().startswith(PREFIX) and name not in SYSTEM_COLUMNS
+    ]
+    folded: dict[str, str] = {}
+    for name in schema:
+        other = folded.setdefault(name.casefold(), name)
+        if other != name:
+            reasons.append(f"'{other}' and '{name}' differ only by case, which Delta ignores")
+    return reasons + _struct_reasons(schema, contract)
+
+
+def _struct_reasons(schema: pl.Schema, contract: RecordContract) -> list[str]:
+    """What is wrong with the by-field columns."""
+    wanted = sorted(field.column_name for field in contract.fields)
+    if PROVENANCE_BY_FIELD not in schema:
+        return [
+            f"'{PROVENANCE_BY_FIELD}' is missing: a struct of texts with the fields {listed(wanted)}"
+            ", as resolve_update gives it"
+        ]
+    reasons: list[str] = []
+    for name in BY_FIELD:
+        if name not in schema or isinstance(schema[name], pl.Null):
+            continue
+        if not isinstance(schema[name], pl.Struct):
+            reasons.append(f"'{name}' is {schema[name]}; it must be a struct of {listed(wanted)}")
+            continue
+        fields = _struct_fields(schema[name])
+        lacking = [field for field in wanted if field not in fields]
+        if lacking and name == PROVENANCE_BY_FIELD:
+            reasons.append(f"'{name}' lacks the fields {listed(lacking)}")
+        foreign = sorted(field for field in fields if field not in wanted)
+        if foreign:
+            reasons.append(
+                f"'{name}' has {listed(foreign)}, which the feature doesn't have among its fields "
+                f"{listed(wanted)}"
+            )
+        reasons += [
+            f"'{name}.{field}' is {dtype}; versions are texts: cast it to String"
+            for field, dtype in sorted(fields.items())
+            if field in wanted and dtype not in (pl.String, pl.Null)
+        ]
+    return reasons
+
+
+def _type_reasons(
+    schema: pl.Schema, contract: RecordContract, table: pl.Schema | None
+) -> list[str]:
+    """What is wrong with the types of the columns."""
+    own = pl.Schema({name: dtype for name, dtype in schema.items() if name not in BY_FIELD})
+    declared = {column.name: polars_type(column.dtype) for column in contract.columns}
+    reasons = [
+        f"'{name}' is {dtype}, and the class declares {declared[name]}: cast it, or change the class"
+        for name, dtype in own.items()
+        if name in declared and dtype != declared[name] and not _holds(declared[name], dtype)
+    ]
+    refused = {
+        name: id_refusal(name, dtype) if name in contract.id_columns else refusal(name, dtype)
+        for name, dtype in own.items()
+        if name not in declared or dtype == declared[name]
+    }
+    reasons += [reason for reason in refused.values() if reason is not None]
+    conflicts = () if table is None else alignment(own, table).conflicts
+    reasons += [
+        f"'{each.column}' is {each.got}, and the table has {each.wanted}: cast it, or write it "
+        f"under another name, or drop the feature's metadata to begin anew"
+        for each in conflicts
+        if refused.get(each.column.split(".")[0].split("[")[0]) is None
+    ]
+    return reasons
+
+
+def _holds(wanted: pl.DataType, got: pl.DataType) -> bool:
+    """Whether a frame's struct has just fewer fields than declared, or in another order."""
+    return not alignment(pl.Schema({"": got}), pl.Schema({"": wanted})).conflicts
+
+
+def _data_reasons(
+    frame: pl.LazyFrame, schema: pl.Schema, contract: RecordContract, *, engine: Engine
+) -> list[str]:
+    """What is wrong with the values; columns that are missing are left to the other checks."""
+    nulls = _null_counts(schema, contract)
+    ids = [name for name in contract.id_columns if name in schema]
+    parents = [name for name in contract.parent_columns if name in schema]
+    repeated = _repeated_ids(frame, ids)
+    torn = _torn_parents(frame, schema, parents)
+    counts, repeated, torn = pl.collect_all(
+        [frame.select(count.alias(reason) for reason, count in nulls.items()), repeated, torn],
+        engine=engine,
+    )
+    reasons = [
+        f"{reason} in {counted(count, 'row')}"
+        for reason, count in (zip(counts.columns, counts.row(0), strict=True) if nulls else ())
+        if count
+    ]
+    if repeated.height:
+        reasons.append(
+            f"{counted(repeated.height, 'id')} more than once: {_shown(repeated, ids)}; "
+            "write one row a record"
+        )
+    if torn.height:
+        reasons.append(
+            f"{counted(torn.height, 'parent')} with children of several provenances: "
+            f"{_shown(torn, parents)}; all children of a parent carry the parent's"
+        )
+    return reasons
+
+
+def _null_counts(schema: pl.Schema, contract: RecordContract) -> dict[str, pl.Expr]:
+    """For each place that must not be null: what to call it, and how often it is."""
+    counts = {
+        f"the {_role(name, contract)} '{name}' is null": pl.col(name).null_count()
+        for name in contract.required
+        if name in schema
+    }
+    struct = schema.get(PROVENANCE_BY_FIELD)
+    if not isinstance(struct, pl.Struct):
+        return counts
+    fields = _struct_fields(struct)
+    for field in contract.fields:
+        if field.column_name in fields:
+            text = pl.col(PROVENANCE_BY_FIELD).struct.field(field.column_name)
+            counts[f"'{PROVENANCE_BY_FIELD}.{field.column_name}' is null"] = text.null_count()
+    return counts
+
+
+def _repeated_ids(frame: pl.LazyFrame, ids: Sequence[str]) -> pl.LazyFrame:
+    """One row an id with several rows; ids with null are told apart from this."""
+    if not ids:
+        return pl.LazyFrame()
+    groups = frame.select(ids).drop_nulls().group_by(ids).len("rows")
+    return groups.filter(pl.col("rows") > 1)
+
+
+def _torn_parents(frame: pl.LazyFrame, schema: pl.Schema, parents: Sequence[str]) -> pl.LazyFrame:
+    """One row a parent whose children don't agree on where they come from."""
+    if not parents or not isinstance(schema.get(PROVENANCE_BY_FIELD), pl.Struct):
+        return pl.LazyFrame()
+    groups = frame.group_by(parents).agg(pl.col(PROVENANCE_BY_FIELD).n_unique().alias("rows"))
+    return groups.filter(pl.col("rows") > 1)
+
+
+def _shown(groups: pl.DataFrame, names: Sequence[str]) -> str:
+    """A few of the groups, sorted: `id=1 (2 rows), id=7 (3 rows)`."""
+    few = groups.sort(names).head(_EXAMPLES)
+    texts = [
+        f"{', '.join(f'{name}={row[name]!r}' for name in names)} ({row['rows']})"
+        for row in few.iter_rows(named=True)
+    ]
+    return ", ".join(texts) + (", …" if groups.height > _EXAMPLES else "")
+
+
+def _role(name: str, contract: RecordContract) -> str:
+    if name in contract.id_columns:
+        return "id column"
+    return "parent column" if name in contract.parent_columns else "declared column"
+
+
+def _struct_fields(dtype: pl.DataType | None) -> dict[str, pl.DataType]:
+    if not isinstance(dtype, pl.Struct):
+        return {}
+    return {
+        field.name: field.dtype if isinstance(field.dtype, pl.DataType) else field.dtype()
+        for field in dtype.fields
+    }
