@@ -57,10 +57,10 @@ def _records_plan(
 
 
 def _grain(definition: FeatureDefinition, inputs: Iterable[Input]) -> tuple[str, ...]:
-    """The id columns where inputs give them all (or there are none), else all that inputs give."""
+    """All id columns that inputs give, those of the feature first; for a root, its own."""
     ids = definition.spec.id_columns
     provided = provided_ids(inputs)
-    if not provided or provided.issuperset(ids):
+    if not provided:
         return ids
     return (*(name for name in ids if name in provided), *sorted(provided.difference(ids)))
 

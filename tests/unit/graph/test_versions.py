@@ -10,7 +10,7 @@ from definitions import feature, graph_of
 from metaxy.graph.graph import FeatureGraph
 from metaxy.models.definition import FeatureDefinition
 from metaxy.models.feature_spec import FeatureDep
-from metaxy.models.fields import FieldSpec
+from metaxy.models.fields import FieldDep, FieldSpec
 from metaxy.models.fields_mapping import FieldsMapping
 from metaxy.models.lineage import Lineage
 
@@ -267,6 +267,33 @@ def test_the_same_said_in_another_way_is_the_same_version() -> None:
             _file(), feature("next", ids=("a",), deps=(dep,), lineage=Lineage.aggregation("a"))
         ).feature_version("next")
         for dep in [plain, *same]
+    }
+
+    assert len(versions) == 1
+
+
+def test_a_spec_version_does_not_depend_on_the_order_of_names() -> None:
+    """Of selected and excluded columns and fields, of mapped fields, of the fields depended on."""
+    orders = (["p", "q"], ["q", "p"])
+    upstream = feature("file", fields=("p", "q", "r"))
+    versions = {
+        graph_of(
+            upstream,
+            feature("other", fields=("p", "q")),
+            feature(
+                "next",
+                deps=(
+                    FeatureDep(
+                        "file",
+                        columns=names,
+                        fields_mapping=FieldsMapping.default(exclude_fields=names),
+                    ),
+                    FeatureDep("other", fields_mapping=FieldsMapping.specific({"default": names})),
+                ),
+                fields=(FieldSpec(), FieldSpec("x", deps=[FieldDep("file", names)])),
+            ),
+        ).feature_spec_version("next")
+        for names in orders
     }
 
     assert len(versions) == 1
