@@ -30,12 +30,9 @@ class _Key:
     kind: ClassVar[str] = "key"
 
     def __init__(self, key: object, /, *more: str) -> None:
-        parts = _parts(key, self.kind)
-        self._set_parts((*parts, *more) if more else parts)
-
-    def _set_parts(self, parts: tuple[str, ...]) -> None:
+        parts = (*_parts(key, self.kind), *more)
         faults = _faults(parts)
-        if faults:
+        if faults and parts != getattr(key, "parts", None):  # a system key is a key as well
             text = "/".join(map(str, parts))
             raise InvalidKeyError(f"The {self.kind} {text!r} is not valid", faults, key=text)
         object.__setattr__(self, "parts", parts)
