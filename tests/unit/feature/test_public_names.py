@@ -61,4 +61,4 @@ def test_a_public_name_is_the_one_of_its_module(name: str) -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     """As of any module."""
     with pytest.raises(AttributeError, match="module 'metaxy' has no attribute 'Videos'"):
-        metaxy.Videos  # noqa: B018 # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnusedExpression]
+        metaxy.Videos  # noqa: B018 # pyright: ignore[reportAttributeAccessIssue]
