@@ -1,41 +1,35 @@
 """The versioning engine: plan and stored rows in, increment out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-import narwhals as nw
 import polars as pl
 
 from metaxy.errors import MetadataSchemaError
 from metaxy.graph.plan import FeaturePlan, InputPlan
 from metaxy.models.keys import FeatureKey, FieldKey
+from metaxy.versioning.hook import records_chosen
+from metaxy.versioning.id_types import common_id_type, with_id_types
 from metaxy.versioning.increment import compare_records
-from metaxy.versioning.inputs import PreparedInput, StoredRows, prepared_input, stored_records
+from metaxy.versioning.inputs import (
+    PreparedInput,
+    StoredRows,
+    absent_input,
+    prepared_input,
+    stored_records,
+)
 from metaxy.versioning.join import JoinedInputs, joined_inputs, with_versions_joined
 from metaxy.versioning.latest import expanded_parents
+from metaxy.versioning.narrowing import AskedInput, Question, asked_input
 from metaxy.versioning.provenance import (
     by_field_struct,
     field_provenance,
     record_version,
+    struct_fields,
     with_record_provenance,
 )
 from metaxy.versioning.row_hash import RowHasher
-from metaxy.versioning.scope import (
-    NO_FILTERS,
-    InputScope,
-    RuntimeFilters,
-    can_tell,
-    conditions_of,
-    fulfilling,
-    fulfilling_renamed,
-    ids_in_scope,
-    input_scope,
-)
-from metaxy.versioning.system_columns import (
-    PREFIX,
-    PROVENANCE,
-    PROVENANCE_BY_FIELD,
-)
+from metaxy.versioning.scope import NO_FILTERS, RuntimeFilters
+from metaxy.versioning.system_columns import PROVENANCE, PROVENANCE_BY_FIELD
 from metaxy.versioning.types import LazyIncrement
 
 
@@ -66,66 +60,81 @@ class PolarsVersioningEngine:
             upstream: What is stored of each input, at the upstream's current feature version. With
                 samples, only inputs that are filtered are needed.
             stored: What is stored of the feature, at its current feature version.
-            samples: The expected records, one row each, with `metaxy_provenance_by_field`.
+            samples: The expected records, one row each, with the columns of `plan.grain` and
+                `metaxy_provenance_by_field`; the store checks them.
             skip_comparison: Report every expected record as added.
+
+        Raises:
+            MissingColumnsError: An upstream's table lacks a column that the definition names.
+            MetadataSchemaError: Ids can't be compared, or `load_input` gave no records.
+            FilterError: A filter can't be told from the columns that there are.
         """
-        current = None if stored.frame is None else self._current_records(stored)
+        current = self._current_records(stored)
+        given = self.plan.load_input is not None or samples is not None
         inputs = [
-            _asked_input(each, upstream[each.upstream], filters, pushed=samples is None)
+            asked_input(each, upstream[each.upstream], filters, early=not given)
             for each in self.plan.inputs
             if each.upstream in upstream
         ]
-        if samples is not None:
-            expected = with_record_provenance(samples, self._fields, hasher=self.hasher)
-        else:
+        if samples is None:
             expected = self._expected_records(inputs, current)
-        asked, removable = self._in_scope(expected, current, inputs=inputs, filters=filters)
-        if current is None or skip_comparison:
-            return _all_added(asked, current, grain=self.plan.grain)
+        else:
+            expected = self._sampled_records(samples)
+        types = self._id_types(expected, current)
+        whole = Question(
+            self.plan,
+            with_id_types(expected, types),
+            None if current is None else with_id_types(current, types),
+        )
+        asked = whole.narrowed(inputs, filters)
+        if whole.stored is None or skip_comparison:
+            return _all_added(asked)
         return compare_records(
-            asked,
-            _with_types_of(self._stored_provenance(stored, current), expected, plan=self.plan),
+            asked.expected,
+            with_id_types(self._stored_provenance(stored, whole.stored), types),
             id_columns=self.plan.grain,
-            removable=removable,
-            required=None if asked is expected and removable is current else expected,
+            removable=asked.stored,
+            required=None if asked is whole else whole.expected,
+            may_repeat=given,
         )
 
     def expected_records(
         self, *, upstream: Mapping[FeatureKey, StoredRows], stored: StoredRows
     ) -> pl.LazyFrame:
         """One row an expected record: what `added` would be if nothing were stored."""
-        current = None if stored.frame is None else self._current_records(stored)
         inputs = [
-            _asked_input(each, upstream[each.upstream], NO_FILTERS, pushed=True)
+            asked_input(each, upstream[each.upstream], NO_FILTERS, early=False)
             for each in self.plan.inputs
         ]
-        return self._expected_records(inputs, current)
+        return self._expected_records(inputs, self._current_records(stored))
 
-    @property
-    def _fields(self) -> list[FieldKey]:
-        return [field.key for field in self.plan.fields]
-
-    def _current_records(self, stored: StoredRows) -> pl.LazyFrame:
-        assert stored.frame is not None  # noqa: S101 -- narrows the type; callers have looked
-        return stored_records(stored, self.plan.records)
+    def _current_records(self, stored: StoredRows) -> pl.LazyFrame | None:
+        return None if stored.frame is None else stored_records(stored, self.plan.records)
 
     def _stored_provenance(self, stored: StoredRows, current: pl.LazyFrame) -> pl.LazyFrame:
         """One row a stored record, or an expanded parent: the grain and `metaxy_provenance`."""
-        parents = self.plan.records.expansion_on
-        if parents is None or stored.frame is None:
+        if not self.plan.expands or stored.frame is None:
             return current
         return expanded_parents(
             stored.frame, id_columns=self.plan.id_columns, parent_columns=self.plan.grain
         )
 
+    def _sampled_records(self, samples: pl.LazyFrame) -> pl.LazyFrame:
+        """Samples with their record provenance; categories among the ids become text."""
+        schema = samples.collect_schema()
+        plain = {name: common_id_type([schema[name]]) for name in self.plan.grain}
+        known = {name: dtype for name, dtype in plain.items() if dtype is not None}
+        fields = [field.key for field in self.plan.fields]
+        return with_record_provenance(with_id_types(samples, known), fields, hasher=self.hasher)
+
     def _expected_records(
-        self, inputs: Sequence["_AskedInput"], current: pl.LazyFrame | None
+        self, inputs: Sequence[AskedInput], current: pl.LazyFrame | None
     ) -> pl.LazyFrame:
         prepared = self._prepared_inputs(inputs, current)
         if self.plan.load_input is None:
             joined = joined_inputs(prepared, self.plan)
         else:
-            chosen = _loaded_by_hook(self.plan, prepared, current)
+            chosen = records_chosen(self.plan, prepared, current)
             joined = with_versions_joined(chosen, prepared, self.plan)
         return self._with_provenance(joined)
 
@@ -136,9 +145,7 @@ class PolarsVersioningEngine:
             for field in self.plan.fields
         }
         hashed = joined.frame.with_columns(by_field_struct(by_field).alias(PROVENANCE_BY_FIELD))
-        texts = {
-            field: pl.col(PROVENANCE_BY_FIELD).struct.field(field.column_name) for field in by_field
-        }
+        texts = struct_fields(PROVENANCE_BY_FIELD, list(by_field))
         return hashed.select(
             *self.plan.grain,
             *joined.carried,
@@ -147,7 +154,7 @@ class PolarsVersioningEngine:
         )
 
     def _prepared_inputs(
-        self, inputs: Sequence["_AskedInput"], current: pl.LazyFrame | None
+        self, inputs: Sequence[AskedInput], current: pl.LazyFrame | None
     ) -> list[PreparedInput]:
         """Every input in join order; one without a table has no rows."""
         prepared: dict[int, PreparedInput] = {}
@@ -162,10 +169,11 @@ class PolarsVersioningEngine:
                     fields=self._fields_of(each.plan),
                     hasher=self.hasher,
                 )
-                types.update(prepared[position].frame.collect_schema())
+                schema = prepared[position].frame.collect_schema()
+                types |= {name: schema[name] for name in each.plan.id_columns}
         for position, each in enumerate(inputs):
             if each.records is None:
-                prepared[position] = _absent_input(
+                prepared[position] = absent_input(
                     each.plan, position=position, fields=self._fields_of(each.plan), types=types
                 )
         return [prepared[position] for position in range(len(inputs))]
@@ -175,144 +183,33 @@ class PolarsVersioningEngine:
         parents = {parent for field in self.plan.fields for parent in field.parents}
         return sorted(field for feature, field in parents if feature == plan.upstream)
 
-    def _in_scope(
-        self,
-        expected: pl.LazyFrame,
-        current: pl.LazyFrame | None,
-        *,
-        inputs: Sequence["_AskedInput"],
-        filters: RuntimeFilters,
-    ) -> tuple[pl.LazyFrame, pl.LazyFrame | None]:
-        """The expected and the stored records that the filters ask about."""
-        asked, removable = expected, current
-        for each in inputs:
-            asked = each.narrowed(asked)
-            removable = None if removable is None else each.narrowed(removable)
-        expected_schema = dict(expected.collect_schema())
-        current_schema = {} if current is None else dict(current.collect_schema())
-        for condition in conditions_of(filters, self.plan.key, current_schema | expected_schema):
-            if can_tell(condition, expected_schema):
-                asked = fulfilling(asked, [condition])
-            elif current is not None:
-                passing = fulfilling(current, [condition]).select(self.plan.grain)
-                asked = asked.join(passing, on=list(self.plan.grain), how="semi")
-            if removable is not None and can_tell(condition, current_schema):
-                removable = fulfilling(removable, [condition])
-            elif removable is not None:
-                removable = removable.filter(pl.lit(value=False))
-        return asked, removable
+    def _id_types(
+        self, expected: pl.LazyFrame, current: pl.LazyFrame | None
+    ) -> dict[str, pl.DataType]:
+        """The types in which the ids of expected and stored records can be compared."""
+        if current is None:
+            return {}
+        wanted, got = expected.collect_schema(), current.collect_schema()
+        common = {name: common_id_type([wanted[name], got[name]]) for name in self.plan.grain}
+        faults = [
+            f"'{name}' is {wanted[name]} in what is expected and {got[name]} in what is stored"
+            for name, dtype in common.items()
+            if dtype is None
+        ]
+        if faults:
+            raise MetadataSchemaError(
+                f"Expected and stored records of '{self.plan.key}' can't be compared",
+                faults,
+                feature=str(self.plan.key),
+            )
+        return {name: dtype for name, dtype in common.items() if dtype is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class _AskedInput:
-    """An input's current records (None without a table) and the conditions on them."""
-
-    plan: InputPlan
-    records: pl.LazyFrame | None
-    scope: InputScope | None
-
-    def narrowed(self, frame: pl.LazyFrame) -> pl.LazyFrame:
-        """The expected or stored records of the feature whose record of this input is in scope."""
-        if self.scope is None or self.records is None:
-            return frame
-        frame = fulfilling_renamed(frame, self.scope.by_ids, self.scope.names)
-        if not self.scope.by_content:
-            return frame
-        inside = ids_in_scope(self.records, self.scope)
-        return frame.join(inside, on=list(self.plan.id_columns), how="semi")
-
-
-def _asked_input(
-    plan: InputPlan, rows: StoredRows, filters: RuntimeFilters, *, pushed: bool
-) -> _AskedInput:
-    """Read an input's current records, narrowed at once where that can't change an answer."""
-    if rows.frame is None:
-        return _AskedInput(plan, None, None)
-    if filters.is_empty:
-        return _AskedInput(plan, stored_records(rows, plan.upstream_records), None)
-    schema = dict(rows.frame.collect_schema())
-    scope = input_scope(plan, conditions_of(filters, plan.upstream, schema), schema)
-    # Ids never change, so a record can be left out before its newest row is looked for. Groups
-    # must keep all their members, and an optional input must not look as if it lacked the record.
-    if pushed and scope.by_ids and plan.lineage.kind != "aggregation" and not plan.optional:
-        rows = rows.replaced(fulfilling(rows.frame, scope.by_ids))
-    return _AskedInput(plan, stored_records(rows, plan.upstream_records), scope)
-
-
-def _absent_input(
-    plan: InputPlan,
-    *,
-    position: int,
-    fields: Sequence[FieldKey],
-    types: Mapping[str, pl.DataType],
-) -> PreparedInput:
-    """An input without rows, with id columns of the types that they have elsewhere."""
-    versions = {each: f"{PREFIX}input_{position}_{each.column_name}" for each in fields}
-    ids = {name: types.get(name, pl.String()) for name in plan.id_columns}
-    texts = {column: pl.String() for column in versions.values()}
-    return PreparedInput(plan, pl.LazyFrame(schema=ids | texts), (), versions)
-
-
-def _loaded_by_hook(
-    plan: FeaturePlan, inputs: Sequence[PreparedInput], current: pl.LazyFrame | None
-) -> pl.LazyFrame:
-    """Let the feature class choose its records: whatever frame it returns, lazily."""
-    upstream = {
-        str(each.plan.upstream): nw.from_native(
-            each.frame.select(*each.plan.id_columns, *each.carried)
-        )
-        for each in inputs
-    }
-    if current is None:
-        current = pl.LazyFrame(schema=dict.fromkeys(plan.id_columns, pl.String))
-    assert plan.load_input is not None  # noqa: S101 -- narrows the type
-    chosen = plan.load_input(nw.from_native(current), upstream)
-    native = nw.to_native(chosen, pass_through=True)
-    if isinstance(native, pl.LazyFrame):
-        frame = native
-    elif isinstance(native, pl.DataFrame):
-        frame = native.lazy()
-    else:
-        raise MetadataSchemaError(
-            f"load_input of '{plan.key}' gave a {type(chosen).__name__}. "
-            "Return a Polars or Narwhals frame made from the frames that it was given."
-        )
-    missing = [name for name in plan.grain if name not in frame.collect_schema()]
-    if missing:
-        raise MetadataSchemaError(
-            f"load_input of '{plan.key}' gave a frame without the id columns {missing}. "
-            f"Keep {list(plan.grain)} in the frame that it returns."
-        )
-    return frame
-
-
-def _all_added(
-    asked: pl.LazyFrame, stored: pl.LazyFrame | None, *, grain: Sequence[str]
-) -> LazyIncrement:
+def _all_added(asked: Question) -> LazyIncrement:
     """An increment of records that are all new; the empty frames keep their columns."""
-    nothing = pl.LazyFrame(schema=asked.collect_schema())
+    nothing = pl.LazyFrame(schema=asked.expected.collect_schema())
+    stored = asked.stored
     removable = nothing if stored is None else pl.LazyFrame(schema=stored.collect_schema())
-    return compare_records(asked, nothing, id_columns=grain, removable=removable)
-
-
-def _with_types_of(
-    stored: pl.LazyFrame, expected: pl.LazyFrame, *, plan: FeaturePlan
-) -> pl.LazyFrame:
-    """Give the stored ids the types of the expected ones, where both are integers."""
-    wanted, got = expected.collect_schema(), stored.collect_schema()
-    faults = [
-        f"'{name}' is {wanted[name]} in what is expected and {got[name]} in what is stored"
-        for name in plan.grain
-        if wanted[name] != got[name]
-        and not (wanted[name].is_integer() and got[name].is_integer())
-        and not isinstance(wanted[name], pl.Null)
-    ]
-    if faults:
-        raise MetadataSchemaError(
-            f"Expected and stored records of '{plan.key}' can't be compared",
-            faults,
-            feature=str(plan.key),
-        )
-    return stored.with_columns(
-        pl.col(name).cast(wanted[name]) for name in plan.grain if wanted[name] != got[name]
+    return compare_records(
+        asked.expected, nothing, id_columns=asked.plan.grain, removable=removable
     )

@@ -14,6 +14,7 @@ def compare_records(
     id_columns: Sequence[str],
     removable: pl.LazyFrame | None = None,
     required: pl.LazyFrame | None = None,
+    may_repeat: bool = False,
 ) -> LazyIncrement:
     """Tell which records are missing, out of date, or no longer expected.
 
@@ -22,6 +23,8 @@ def compare_records(
         current: One row a stored record, with `id_columns` and the `metaxy_provenance` it has.
         id_columns: The columns that name a record in all frames; never null.
         removable: The stored records, whole, that may be reported as removed; `current` by default.
+        may_repeat: Whether an id may come twice in `expected`, as in frames that users make; then
+            it comes twice in `added` or `changed`, too.
         required: All records that are expected, when `expected` are only those asked about.
 
     Returns:
@@ -34,4 +37,5 @@ def compare_records(
         expected if required is None else required,
         tuple(id_columns),
         narrowed=required is not None,
+        may_repeat=may_repeat,
     )

@@ -5,14 +5,14 @@ group (aggregation): the id columns, the carried columns, and for each field tha
 version as a text column.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import polars as pl
 
-from metaxy.errors import MissingColumnsError
+from metaxy.errors import ColumnCollisionError, MissingColumnsError
 from metaxy.graph.plan import InputPlan, RecordsPlan
 from metaxy.models.keys import FeatureKey, FieldKey
 from metaxy.versioning.filters import filter_expression
@@ -89,12 +89,12 @@ def prepared_input(
         fields: The fields whose versions are needed.
     """
     schema = records.collect_schema()
-    for static_filter in plan.filters:
-        records = records.filter(filter_expression(static_filter))
-    versions = {each: f"{PREFIX}input_{position}_{each.column_name}" for each in fields}
     _check_columns(plan, schema, needed_by=feature)
-    names = {name: plan.rename.get(name, name) for name in _carried_columns(plan, schema)}
+    for static_filter in plan.filters:
+        records = records.filter(filter_expression(static_filter, schema))
+    versions = version_columns(fields, position=position)
     ids = {name: plan.rename.get(name, name) for name in plan.upstream_id_columns}
+    names = _carried_names(plan, schema, taken=ids.values())
     renamed = records.select(
         *(pl.col(old).alias(new) for old, new in (ids | names).items()),
         *(_stored_version(field, schema).alias(column) for field, column in versions.items()),
@@ -109,6 +109,49 @@ def prepared_input(
         hasher=hasher,
     )
     return PreparedInput(plan, groups, (), versions)
+
+
+def absent_input(
+    plan: InputPlan,
+    *,
+    position: int,
+    fields: Sequence[FieldKey],
+    types: Mapping[str, pl.DataType],
+) -> PreparedInput:
+    """An input without a table: no rows, and nothing carried, since nothing is known of it.
+
+    Args:
+        types: Of the id columns, as they are elsewhere.
+    """
+    versions = version_columns(fields, position=position)
+    ids = {name: types.get(name, pl.String()) for name in plan.id_columns}
+    texts = dict.fromkeys(versions.values(), pl.String())
+    return PreparedInput(plan, pl.LazyFrame(schema=ids | texts), (), versions)
+
+
+def version_columns(fields: Iterable[FieldKey], *, position: int) -> dict[FieldKey, str]:
+    """The columns for the versions of an input's fields; no two inputs share one."""
+    return {each: f"{PREFIX}input_{position}_{each.column_name}" for each in fields}
+
+
+def qualified(name: str, plan: InputPlan, taken: Iterable[str]) -> str:
+    """The name of a carried column, another one where the name is taken, also by case alone.
+
+    Declared columns that collide were refused when the graph was built; only columns that a table
+    has beyond its class are left, and they get `<column>__<table name of the upstream>`.
+    """
+    used = {each.casefold() for each in taken}
+    if name.casefold() not in used:
+        return name
+    longer = f"{name}__{plan.upstream.table_name}"
+    if longer.casefold() in used:
+        raise ColumnCollisionError(
+            f"The column '{name}' of '{plan.upstream}' meets another one of that name, and "
+            f"'{longer}', which it would be called instead, is taken too. "
+            "Rename it in the dependency, or leave it out with `columns`.",
+            columns=[name, longer],
+        )
+    return longer
 
 
 def aggregated_versions(
@@ -136,6 +179,16 @@ def aggregated_versions(
     )
 
 
+def _carried_names(plan: InputPlan, schema: pl.Schema, *, taken: Iterable[str]) -> dict[str, str]:
+    """The carried columns by their own names, with those after renames."""
+    columns = _carried_columns(plan, schema)
+    names = {name: plan.rename[name] for name in columns if name in plan.rename}
+    for name in columns:
+        if name not in names:
+            names[name] = qualified(name, plan, [*taken, *names.values()])
+    return {name: names[name] for name in columns}
+
+
 def _carried_columns(plan: InputPlan, schema: pl.Schema) -> list[str]:
     """The upstream's user columns that come along, by their own names, in the table's order."""
     stored = [
@@ -143,11 +196,11 @@ def _carried_columns(plan: InputPlan, schema: pl.Schema) -> list[str]:
         for name in schema.names()
         if not name.startswith(PREFIX) and name not in plan.upstream_id_columns
     ]
-    if plan.columns is None:
-        return stored
-    original = {new: old for old, new in plan.rename.items()}
-    wanted = {*plan.columns, *(original.get(name, name) for name in plan.lineage.on)}
-    return [name for name in stored if name in wanted]
+    if plan.lineage.kind == "aggregation":
+        original = {new: old for old, new in plan.rename.items()}
+        on = {original.get(name, name) for name in plan.lineage.on}
+        return [name for name in stored if name in on]
+    return [name for name in stored if plan.columns is None or name in plan.columns]
 
 
 def _check_columns(plan: InputPlan, schema: pl.Schema, *, needed_by: FeatureKey) -> None:

@@ -6,15 +6,16 @@ lacks; when all are optional, a record needs only one of them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import polars as pl
 
-from metaxy.errors import MetadataSchemaError, listed
+from metaxy.errors import MetadataSchemaError
 from metaxy.graph.plan import FeaturePlan
 from metaxy.models.keys import FeatureKey, FieldKey
-from metaxy.versioning.inputs import PreparedInput
+from metaxy.versioning.id_types import common_id_type, with_id_types
+from metaxy.versioning.inputs import PreparedInput, qualified
 from metaxy.versioning.provenance import ParentVersion
 from metaxy.versioning.system_columns import PREFIX
 
@@ -32,7 +33,7 @@ class JoinedInputs:
 
 def joined_inputs(inputs: Sequence[PreparedInput], plan: FeaturePlan) -> JoinedInputs:
     """Join the inputs of a feature on the id columns that they share."""
-    inputs = with_equal_id_types(with_distinct_columns(inputs), feature=plan.key)
+    inputs = with_equal_id_types(with_distinct_columns(inputs, plan), feature=plan.key)
     first, *rest = (_with_presence(each, position) for position, each in enumerate(inputs))
     frame, ids = first.frame, set(first.plan.id_columns)
     for each in rest:
@@ -40,15 +41,8 @@ def joined_inputs(inputs: Sequence[PreparedInput], plan: FeaturePlan) -> JoinedI
         how = "full" if plan.joins_full_outer else "left" if each.plan.optional else "inner"
         frame = frame.join(each.frame, on=shared, how=how, coalesce=True)
         ids.update(each.plan.id_columns)
-    versions = {
-        (each.plan.upstream, field): ParentVersion(
-            column, f"{_PRESENT}{position}" if each.plan.optional else None
-        )
-        for position, each in enumerate(inputs)
-        for field, column in each.versions.items()
-    }
     carried = tuple(name for each in inputs for name in each.carried)
-    return JoinedInputs(frame, carried, versions)
+    return JoinedInputs(frame, carried, _parent_versions(inputs, chosen=False))
 
 
 def with_versions_joined(
@@ -57,88 +51,103 @@ def with_versions_joined(
     """Attach the inputs' versions to records that were chosen otherwise (by `load_input`).
 
     Every input is joined on its own id columns; a record that it lacks has no version of it.
+
+    Args:
+        records: One row a record, with the id columns of the feature and of every input.
     """
     schema = records.collect_schema()
     for position, each in enumerate(inputs):
-        ids = list(each.plan.id_columns)
-        missing = [name for name in ids if name not in schema]
-        if missing:
-            raise MetadataSchemaError(
-                f"load_input of '{plan.key}' gave no column {listed(missing)}, which names the "
-                f"records of '{each.plan.upstream}'. It gave: {listed(schema.names())}. "
-                "Keep the id columns of every upstream in the frame that load_input returns."
-            )
         present = each.frame.select(
-            *(pl.col(name).cast(schema[name]) for name in ids),
+            *each.plan.id_columns,
             *each.versions.values(),
             pl.lit(value=True).alias(f"{_PRESENT}{position}"),
         )
-        records = records.join(present, on=ids, how="left")
-    versions = {
-        (each.plan.upstream, field): ParentVersion(column, f"{_PRESENT}{position}")
+        types = {
+            name: _id_type(name, [schema[name], dtype], plan)
+            for name, dtype in present.collect_schema().items()
+            if name in each.plan.id_columns
+        }
+        records = with_id_types(records, types).join(
+            with_id_types(present, types), on=list(each.plan.id_columns), how="left"
+        )
+    named = {*plan.grain, *plan.id_columns}
+    carried = tuple(
+        name for name in schema.names() if name not in named and not name.startswith(PREFIX)
+    )
+    return JoinedInputs(records, carried, _parent_versions(inputs, chosen=True))
+
+
+def _id_type(name: str, types: Sequence[pl.DataType], plan: FeaturePlan) -> pl.DataType:
+    common = common_id_type(types)
+    if common is None:
+        raise MetadataSchemaError(
+            f"load_input of '{plan.key}' gave '{name}' as {types[0]}; in the upstream it is "
+            f"{types[1]}. Keep the type of the id columns."
+        )
+    return common
+
+
+def _parent_versions(
+    inputs: Sequence[PreparedInput], *, chosen: bool
+) -> dict[tuple[FeatureKey, FieldKey], ParentVersion]:
+    """Where the version of each parent field is.
+
+    Args:
+        chosen: Whether the records come from `load_input`, so that any input may lack them.
+    """
+    return {
+        (each.plan.upstream, field): ParentVersion(
+            column,
+            f"{_PRESENT}{position}" if each.plan.optional or chosen else None,
+            optional=each.plan.optional,
+        )
         for position, each in enumerate(inputs)
         for field, column in each.versions.items()
     }
-    ids = set(plan.grain)
-    carried = tuple(
-        name for name in schema.names() if name not in ids and not name.startswith(PREFIX)
-    )
-    return JoinedInputs(records, carried, versions)
 
 
-def with_distinct_columns(inputs: Sequence[PreparedInput]) -> list[PreparedInput]:
-    """Qualify columns that several inputs carry under one name.
+def with_distinct_columns(
+    inputs: Sequence[PreparedInput], plan: FeaturePlan
+) -> list[PreparedInput]:
+    """Qualify columns that several inputs carry under one name, or that are called as an id is.
 
-    The first input keeps the name, each later one gets `<column>__<table name of the upstream>`.
-    Declared columns that collide were refused when the graph was built; here only columns are left
-    that some table has beyond its class.
+    The first input keeps the name; see `qualified` for the others.
     """
-    taken = {name for each in inputs for name in each.plan.id_columns}
+    taken = [*plan.id_columns, *(name for each in inputs for name in each.plan.id_columns)]
     distinct: list[PreparedInput] = []
     for each in inputs:
-        renames = {
-            name: f"{name}__{each.plan.upstream.table_name}"
-            for name in each.carried
-            if name in taken
-        }
-        carried = tuple(renames.get(name, name) for name in each.carried)
-        taken.update(carried)
+        carried = {name: qualified(name, each.plan, taken) for name in each.carried}
+        renames = {old: new for old, new in carried.items() if old != new}
+        taken.extend(carried.values())
         frame = each.frame.rename(renames) if renames else each.frame
-        distinct.append(PreparedInput(each.plan, frame, carried, each.versions))
+        distinct.append(replace(each, frame=frame, carried=tuple(carried.values())))
     return distinct
 
 
 def with_equal_id_types(
     inputs: Sequence[PreparedInput], *, feature: FeatureKey
 ) -> list[PreparedInput]:
-    """Give id columns of one name one type: integers of several widths become Int64."""
-    types: dict[str, dict[pl.DataType, list[str]]] = {}
+    """Give id columns of one name one type."""
+    found: dict[str, dict[str, pl.DataType]] = {}
     for each in inputs:
         schema = each.frame.collect_schema()
         for name in each.plan.id_columns:
-            types.setdefault(name, {}).setdefault(schema[name], []).append(str(each.plan.upstream))
+            found.setdefault(name, {})[str(each.plan.upstream)] = schema[name]
+    common = {name: common_id_type(types.values()) for name, types in found.items()}
     faults = [
-        f"'{name}' is " + ", ".join(f"{dtype} in {listed(who)}" for dtype, who in found.items())
-        for name, found in types.items()
-        if len(found) > 1 and not all(dtype.is_integer() for dtype in found)
+        f"'{name}' is "
+        + ", ".join(f"{dtype} in '{upstream}'" for upstream, dtype in found[name].items())
+        for name, dtype in sorted(common.items())
+        if dtype is None
     ]
     if faults:
         raise MetadataSchemaError(
-            f"The upstreams of '{feature}' can't be joined: " + "; ".join(sorted(faults)) + ". "
-            "Write the id column with one type in all of them."
+            f"The upstreams of '{feature}' can't be joined on id columns of different types",
+            [f"{each}: write it with one type in all of them" for each in faults],
+            feature=str(feature),
         )
-    widened = {name for name, found in types.items() if len(found) > 1}
-    return [
-        PreparedInput(
-            each.plan,
-            each.frame.with_columns(
-                pl.col(name).cast(pl.Int64) for name in each.plan.id_columns if name in widened
-            ),
-            each.carried,
-            each.versions,
-        )
-        for each in inputs
-    ]
+    types = {name: dtype for name, dtype in common.items() if dtype is not None}
+    return [replace(each, frame=with_id_types(each.frame, types)) for each in inputs]
 
 
 def _with_presence(prepared: PreparedInput, position: int) -> PreparedInput:
@@ -146,4 +155,4 @@ def _with_presence(prepared: PreparedInput, position: int) -> PreparedInput:
     if not prepared.plan.optional:
         return prepared
     marked = prepared.frame.with_columns(pl.lit(value=True).alias(f"{_PRESENT}{position}"))
-    return PreparedInput(prepared.plan, marked, prepared.carried, prepared.versions)
+    return replace(prepared, frame=marked)

@@ -20,11 +20,11 @@ from metaxy.versioning.system_columns import (
     PROVENANCE,
 )
 
-TIE_BREAKERS: Final = (PROVENANCE, DATA_VERSION, MATERIALIZATION_ID)
+TIE_BREAKERS: Final = (DELETED_AT, PROVENANCE, DATA_VERSION, MATERIALIZATION_ID)
 """What decides between rows of one id and one instant, which only racing writers can leave behind.
 
-The greatest text wins, null being the smallest; rows that agree in all of them are the same version
-of the record, and any of them will do.
+A tombstone wins, then the greatest text, null being the smallest; rows that agree in all of them
+are the same version of the record, and any of them will do.
 """
 
 _FEW_COMMITS: Final = 8

@@ -32,10 +32,12 @@ class ParentVersion:
     Attributes:
         column: The column with the version; null where the upstream's record has a null version.
         present: The column that is null where the upstream has no record; None when it always has.
+        optional: Whether the definition lets the upstream lack records.
     """
 
     column: str
     present: str | None = None
+    optional: bool = False
 
 
 def field_provenance(
@@ -47,32 +49,49 @@ def field_provenance(
     """The version of what one field is computed from.
 
     A parent that may be missing has two values, whether it is there and its version, so that a
-    missing record, a null version and an empty text all differ.
+    missing record, a null version and an empty text all differ. For one that the definition
+    requires, but records chosen by `load_input` lack, the header says so instead: then a hook that
+    gives the same records as the join gives them the same versions.
     """
-    names: list[str] = []
+    names: list[tuple[str, pl.Expr | None]] = []
     values: list[pl.Expr] = []
     for feature, parent in field.parents:
         where = versions[feature, parent]
-        full_name = f"{feature.to_string()}.{parent.to_string()}"
-        if where.present is None:
-            names.append(full_name)
+        present = None if where.present is None else pl.col(where.present)
+        name = f"{feature.to_string()}.{parent.to_string()}"
+        if present is not None and where.optional:
+            names.append((f"{name}?", None))
+            values.append(present)
         else:
-            names.append(f"{full_name}?")
-            values.append(pl.col(where.present))
+            names.append((name, present))
         values.append(pl.col(where.column))
-    header = _header([field.key.to_string(), field.code_version, names])
+    header = _field_header(field, names)
     return hasher.hashed([header, *values])
+
+
+def _field_header(field: FieldPlan, parents: Sequence[tuple[str, pl.Expr | None]]) -> pl.Expr:
+    """A field's header; a parent with a condition has `!` after its name where that is null."""
+    opening = f"[{_json(field.key.to_string())},{_json(field.code_version)},["
+    if all(present is None for _, present in parents):
+        return pl.lit(opening + ",".join(_json(name) for name, _ in parents) + "]]")
+    named = [
+        pl.lit(_json(name))
+        if present is None
+        else pl.when(present).then(pl.lit(_json(name))).otherwise(pl.lit(_json(f"{name}!")))
+        for name, present in parents
+    ]
+    return pl.concat_str(pl.lit(opening), pl.concat_str(named, separator=","), pl.lit("]]"))
 
 
 def record_version(by_field: Mapping[FieldKey, pl.Expr], *, hasher: RowHasher) -> pl.Expr:
     """The version of a whole record from the versions of its fields."""
     fields = sorted(by_field)
-    header = _header([field.to_string() for field in fields])
+    header = pl.lit(_json([field.to_string() for field in fields]))
     return hasher.hashed([header, *(by_field[field] for field in fields)])
 
 
-def _header(names: Sequence[object]) -> pl.Expr:
-    return pl.lit(json.dumps(names, ensure_ascii=False, separators=(",", ":")))
+def _json(value: str | list[str]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def by_field_struct(by_field: Mapping[FieldKey, pl.Expr]) -> pl.Expr:

@@ -1,10 +1,17 @@
 """Runtime filters: which records an increment is asked about.
 
 A filter narrows the question, never the answer: it must not make a record look gone or changed.
-So conditions are not simply applied to what is read. A record is in scope when the upstream record
-that the condition is about fulfils it, and expected and stored records are narrowed to those
-alike. Where a condition needs nothing but columns that name records, it can be told for records
-that have gone, too, and narrows the upstream while it is read.
+So conditions are not simply applied to what is read. Expected and stored records are narrowed
+alike, to those in scope, and what is then said of them is what would be said without a filter:
+
+- A condition on an upstream is told by the upstream's current records, before the dependency's
+  static filters. A record is in scope when its record of that upstream fulfils the condition; a
+  group, when one of its members does. Where the upstream's record is gone, nothing can be told and
+  the record is out of scope; unless the condition needs nothing but columns that name the record.
+- A condition on the feature itself is told by what is expected of the record where that has the
+  columns, else by what is stored of it; a record of which neither is known is out of scope.
+- A global condition is one on every feature that has its columns, the feature itself included, but
+  that doesn't put records out of scope for not being stored yet when an upstream can tell.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,12 +23,15 @@ import polars as pl
 
 from metaxy.errors import FilterError, listed
 from metaxy.graph.plan import InputPlan
+from metaxy.models.filters import SqlFilter
 from metaxy.models.keys import FeatureKey
+from metaxy.versioning.filters import filter_expression
 from metaxy.versioning.system_columns import PREFIX
 
-Condition = nw.Expr | pl.Expr
-"""A boolean expression over a feature's columns; a record where it is null does not fulfil it."""
+Condition = nw.Expr | pl.Expr | SqlFilter
+"""A truth value over a feature's columns; a record where it is null does not fulfil it."""
 
+_MISSING: Final = (pl.exceptions.ColumnNotFoundError, nw.exceptions.ColumnNotFoundError)
 _KEPT: Final = f"{PREFIX}kept_"
 
 
@@ -47,40 +57,65 @@ NO_FILTERS: Final = RuntimeFilters({})
 
 
 def fulfilling(frame: pl.LazyFrame, conditions: Iterable[Condition]) -> pl.LazyFrame:
-    """The rows that fulfil all conditions."""
+    """The rows that fulfil all conditions.
+
+    Raises:
+        FilterError: A condition needs a column that isn't there, or makes no sense for its type.
+    """
     for condition in conditions:
-        if isinstance(condition, nw.Expr):
-            frame = nw.to_native(nw.from_native(frame).filter(condition))
-        else:
-            frame = frame.filter(condition)
+        try:
+            frame = _fulfilling(frame, condition)
+        except _MISSING as error:
+            columns = sorted(each for each in frame.collect_schema() if not each.startswith(PREFIX))
+            raise FilterError(
+                "A filter uses a column that the records do not have. "
+                f"They have: {listed(columns, limit=50)}."
+            ) from error
     return frame
+
+
+def _fulfilling(frame: pl.LazyFrame, condition: Condition) -> pl.LazyFrame:
+    try:
+        match condition:
+            case SqlFilter():
+                told = frame.filter(filter_expression(condition, frame.collect_schema()))
+            case nw.Expr():
+                told = nw.to_native(nw.from_native(frame).filter(condition))
+            case _:
+                told = frame.filter(condition)
+        told.collect_schema()
+    except _MISSING:
+        raise
+    except (pl.exceptions.PolarsError, nw.exceptions.NarwhalsError) as error:
+        reason = str(error).partition("\n")[0]
+        raise FilterError(f"A filter can't be applied to these columns: {reason}") from error
+    return told
 
 
 def can_tell(condition: Condition, schema: Mapping[str, pl.DataType]) -> bool:
     """Whether a condition needs no other columns than these."""
     try:
-        fulfilling(pl.LazyFrame(schema=dict(schema)), [condition]).collect_schema()
-    except (pl.exceptions.ColumnNotFoundError, nw.exceptions.ColumnNotFoundError):
+        _fulfilling(pl.LazyFrame(schema=dict(schema)), condition)
+    except _MISSING:
         return False
     return True
 
 
-def conditions_of(
-    filters: RuntimeFilters, feature: FeatureKey, schema: Mapping[str, pl.DataType]
-) -> tuple[Condition, ...]:
-    """What a feature's records must fulfil, given the columns that they have.
+def can_tell_by_name(condition: Condition, names: Iterable[str]) -> bool:
+    """Whether a condition needs no other columns than these, whose types aren't known."""
+    try:
+        return can_tell(condition, dict.fromkeys(names, pl.Null()))
+    except FilterError:
+        return True
 
-    Raises:
-        FilterError: A condition on this feature needs a column that it doesn't have.
-    """
-    own = filters.by_feature.get(feature, ())
-    if not all(can_tell(condition, schema) for condition in own):
-        columns = [name for name in schema if not name.startswith(PREFIX)]
-        raise FilterError(
-            f"A filter on '{feature}' uses a column that it does not have. "
-            f"It has: {listed(columns, limit=50)}."
-        )
-    return (*own, *(each for each in filters.everywhere if can_tell(each, schema)))
+
+def needs_other_columns(feature: FeatureKey, names: Iterable[str]) -> FilterError:
+    """The error for a condition on a feature that doesn't have its columns."""
+    columns = sorted(name for name in names if not name.startswith(PREFIX))
+    return FilterError(
+        f"A filter on '{feature}' uses a column that it does not have. "
+        f"It has: {listed(columns, limit=50)}."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,31 +125,55 @@ class InputScope:
     Attributes:
         by_ids: Need only columns that name the input's records or groups.
         by_content: Need the upstream's current records.
-        names: The upstream's name of each of those columns, and its name after renames.
+        everywhere: Those of both that are conditions on all features.
+        names: The upstream's name of each column in `plan.id_columns`, and its name there.
     """
 
     by_ids: tuple[Condition, ...]
     by_content: tuple[Condition, ...]
+    everywhere: tuple[Condition, ...]
     names: Mapping[str, str]
+
+    def early(self, plan: InputPlan) -> tuple[Condition, ...]:
+        """The conditions that may be applied to stored rows, before the newest are looked for.
+
+        They need columns that are the same in all rows which supersede one another, so that they
+        never drop a row and keep the one that it supersedes.
+        """
+        stable = plan.upstream_records.expansion_on or plan.upstream_id_columns
+        return tuple(each for each in self.by_ids if can_tell_by_name(each, stable))
 
 
 def input_scope(
-    plan: InputPlan, conditions: Sequence[Condition], schema: Mapping[str, pl.DataType]
+    plan: InputPlan, filters: RuntimeFilters, schema: Mapping[str, pl.DataType] | None
 ) -> InputScope:
-    """Sort the conditions on an upstream."""
+    """Sort the conditions on an upstream.
+
+    Args:
+        schema: Of the upstream's table; None when it has none.
+
+    Raises:
+        FilterError: A condition on this feature needs a column that it doesn't have.
+    """
+    own = filters.by_feature.get(plan.upstream, ())
+    known = {*plan.upstream_id_columns, *plan.declared_columns} if schema is None else {*schema}
+    is_known = schema is not None or bool(plan.declared_columns)
+    if is_known and not all(can_tell_by_name(each, known) for each in own):
+        raise needs_other_columns(plan.upstream, known)
+    everywhere = tuple(each for each in filters.everywhere if can_tell_by_name(each, known))
     original = {new: old for old, new in plan.rename.items()}
     names = {original.get(new, new): new for new in plan.id_columns}
-    id_schema = {old: schema[old] for old in names}
-    by_ids = tuple(each for each in conditions if can_tell(each, id_schema))
-    by_content = tuple(each for each in conditions if not can_tell(each, id_schema))
-    return InputScope(by_ids, by_content, names)
+    conditions = (*own, *everywhere)
+    return InputScope(
+        by_ids=tuple(each for each in conditions if can_tell_by_name(each, names)),
+        by_content=tuple(each for each in conditions if not can_tell_by_name(each, names)),
+        everywhere=everywhere,
+        names=names,
+    )
 
 
 def ids_in_scope(records: pl.LazyFrame, scope: InputScope) -> pl.LazyFrame:
-    """One row a record (or group) of an input with a current record in scope: its id columns.
-
-    A group is in scope when one of its members is.
-    """
+    """One row a record (or group) of an input with a current record in scope: its id columns."""
     names = [pl.col(old).alias(new) for old, new in scope.names.items()]
     return fulfilling(records, scope.by_content).select(names).unique()
 

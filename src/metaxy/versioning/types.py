@@ -68,6 +68,7 @@ class LazyIncrement:
         required: One row a record that is expected; more than `expected` where filters narrow that.
         grain: The columns that name a record in all of them.
         narrowed: Whether filters make `expected` and `removable` parts of `required` and `current`.
+        may_repeat: Whether an id may come twice in `expected`.
     """
 
     expected: pl.LazyFrame
@@ -76,6 +77,7 @@ class LazyIncrement:
     required: pl.LazyFrame
     grain: tuple[str, ...]
     narrowed: bool = False
+    may_repeat: bool = False
 
     @property
     def added(self) -> nw.LazyFrame[Any]:
@@ -145,7 +147,8 @@ class LazyIncrement:
         changed = expected.filter(
             (stored != expected.get_column(PROVENANCE)).fill_null(value=False)
         )
-        if expected.height - added.height == current.height:
+        is_all_met = expected.height - added.height == current.height
+        if is_all_met and not self.may_repeat:
             return added, changed, self.removable.head(0).collect()
         gone = current.lazy().join(expected.lazy(), on=grain, how="anti").select(grain)
         removed = self.removable.join(gone, on=grain, how="semi").collect()

@@ -1,0 +1,44 @@
+"""One type for id columns of one name, so that records of several frames can be told apart alike.
+
+Stored ids are texts, integers, dates or UTC instants in microseconds: a store takes nothing else.
+Frames that users give (samples, or what `load_input` makes) may have other types for the same ids.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import polars as pl
+
+
+def common_id_type(types: Iterable[pl.DataType]) -> pl.DataType | None:
+    """The type in which ids of several types can be compared; None when there is none.
+
+    Integers of several widths become Int64, categories become text, instants of one time zone
+    microseconds. A column of nulls only has any type.
+    """
+    found = {_plain(dtype) for dtype in types if not isinstance(dtype, pl.Null)}
+    if not found:
+        return pl.Null()
+    if len(found) == 1:
+        return found.pop()
+    if all(dtype.is_integer() for dtype in found):
+        return pl.Int64()
+    return None
+
+
+def with_id_types(frame: pl.LazyFrame, types: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    """Cast the columns that have another type than they should have."""
+    schema = frame.collect_schema()
+    casts = [
+        pl.col(name).cast(dtype)
+        for name, dtype in types.items()
+        if name in schema and schema[name] != dtype
+    ]
+    return frame.with_columns(casts) if casts else frame
+
+
+def _plain(dtype: pl.DataType) -> pl.DataType:
+    if isinstance(dtype, pl.Categorical | pl.Enum):
+        return pl.String()
+    if isinstance(dtype, pl.Datetime):
+        return pl.Datetime("us", dtype.time_zone)
+    return dtype
