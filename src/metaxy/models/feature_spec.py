@@ -141,6 +141,8 @@ class FeatureSpec(FrozenModel):
         return dep.lineage or self.lineage or Lineage.identity()
 
     def _faults(self) -> Iterable[str]:
+        if self.key.is_system:
+            yield f"the key '{self.key}' names a table of metaxy's own: take another first part"
         if not self.id_columns:
             yield "'id_columns' is empty: name the columns that tell records apart"
         if not all(self.id_columns):

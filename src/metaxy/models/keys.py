@@ -31,11 +31,16 @@ class _Key:
 
     def __init__(self, key: object, /, *more: str) -> None:
         parts = (*_parts(key, self.kind), *more)
-        faults = _faults(parts)
-        if faults and parts != getattr(key, "parts", None):  # a system key is a key as well
+        faults = _faults(self._judged(parts))
+        if faults:
             text = "/".join(map(str, parts))
             raise InvalidKeyError(f"The {self.kind} {text!r} is not valid", faults, key=text)
         object.__setattr__(self, "parts", parts)
+
+    @classmethod
+    def _judged(cls, parts: tuple[str, ...]) -> tuple[str, ...]:
+        """The parts that must be plain names."""
+        return parts
 
     def to_string(self) -> str:
         """Give the parts joined by `/`, from which the constructor makes the key again."""
@@ -81,14 +86,14 @@ class FeatureKey(_Key):
     kind: ClassVar[str] = "feature key"
 
     @classmethod
+    def _judged(cls, parts: tuple[str, ...]) -> tuple[str, ...]:
+        # Such a key names a table to read; that no feature is declared with it is FeatureSpec's rule.
+        return parts[1:] if len(parts) > 1 and parts[0] == SYSTEM_PREFIX else parts
+
+    @classmethod
     def system(cls, name: str) -> Self:
-        """Give the key of a table of metaxy's own, which no user's feature can have."""
-        faults = _faults((name,))
-        if faults:
-            raise InvalidKeyError(f"The system table {name!r} is not valid", faults, key=name)
-        key = cls.__new__(cls)
-        object.__setattr__(key, "parts", (SYSTEM_PREFIX, name))
-        return key
+        """Give the key of a table of metaxy's own, which no feature can have."""
+        return cls((SYSTEM_PREFIX, name))
 
     @property
     def is_system(self) -> bool:
@@ -181,7 +186,7 @@ def _part_faults(part: str) -> list[str]:
     if "__" in part:
         faults.append(f"the part {part!r} has '__', which separates parts in table names")
     if part.casefold() == SYSTEM_PREFIX:
-        faults.append(f"{part!r} is reserved; FeatureKey.system('…') names a system table")
+        faults.append(f"{part!r} is reserved for the tables of metaxy's own")
     elif part.casefold().startswith(("metaxy_", "metaxy-")):
         faults.append(f"the part {part!r} begins with {part[:7]!r}, which is reserved")
     return faults

@@ -8,7 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from metaxy.errors import InvalidKeyError
+from metaxy.errors import DefinitionError, InvalidKeyError
+from metaxy.models.feature_spec import FeatureSpec
 from metaxy.models.keys import FeatureKey, FieldKey, collision_form
 
 PARTS = st.text(ascii_letters + digits + "_-", min_size=1, max_size=12).filter(
@@ -106,7 +107,9 @@ def test_names_in_tables_and_columns() -> None:
         ("ä", "the part 'ä' has 'ä'"),
         ("a\n", "has '\\n'"),
         ("a__b", "the part 'a__b' has '__'"),
-        ("metaxy-system/x", "'metaxy-system' is reserved"),
+        ("metaxy-system", "'metaxy-system' is reserved"),
+        ("a/metaxy-system", "'metaxy-system' is reserved"),
+        ("metaxy-system/a b", "the part 'a b' has ' '"),
         ("Metaxy-System", "is reserved"),
         ("a/metaxy_b", "begins with 'metaxy_'"),
         ("METAXY-b", "begins with 'METAXY-'"),
@@ -142,12 +145,14 @@ def test_what_is_no_key_is_refused(value: object) -> None:
         TypeAdapter(FeatureKey).validate_python(value)
 
 
-def test_system_keys_are_made_only_on_purpose() -> None:
-    """`FeatureKey.system` names metaxy's own tables; it takes a plain name."""
+def test_a_system_table_has_a_key_that_no_feature_can_have() -> None:
+    """Its rows can be read by key; a spec with such a key is refused."""
     key = FeatureKey.system("feature_versions")
 
     assert (key.is_system, str(key)) == (True, "metaxy-system/feature_versions")
     assert not FeatureKey("video").is_system
-    assert FeatureKey(key) == key
+    assert FeatureKey(key) == key == FeatureKey(["metaxy-system", "feature_versions"])
     with pytest.raises(InvalidKeyError):
         FeatureKey.system("a/b")
+    with pytest.raises(DefinitionError, match="names a table of metaxy's own"):
+        FeatureSpec(key, id_columns=["id"])
