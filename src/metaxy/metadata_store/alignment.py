@@ -1,13 +1,14 @@
 """A frame brought into the columns, types and order of a table that may have others.
 
-Columns and struct fields that the frame lacks become null; ones that the table lacks are kept behind
-the others and evolve it. Nothing is ever cast to another scalar type: delta-rs would do that
+Columns and struct fields that the frame lacks become null; ones that the table lacks are kept
+behind the others and evolve it. Nothing is ever cast to another scalar type: delta-rs would do that
 silently (1.5 into an Int64 column is stored as 1), so a conflict is told instead.
 """
 
 from dataclasses import dataclass
 
 import polars as pl
+from polars._typing import PolarsDataType
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,9 @@ def alignment(frame: pl.Schema, table: pl.Schema) -> Alignment:
     """Compare a frame's columns with a table's."""
     conflicts: list[Conflict] = []
     merged = {
-        name: _merged(name, frame[name], dtype, conflicts) if name in frame else dtype
+        name: _merged(frame[name], dtype, path=name, conflicts=conflicts)
+        if name in frame
+        else dtype
         for name, dtype in table.items()
     }
     merged.update({name: dtype for name, dtype in frame.items() if name not in table})
@@ -57,30 +60,51 @@ def _column(name: str, got: pl.DataType | None, wanted: pl.DataType) -> pl.Expr:
     return pl.col(name) if got == wanted else pl.col(name).cast(wanted)
 
 
+def typed(got: pl.DataType, known: pl.DataType | None) -> pl.DataType:
+    """The type of a column, with a known one wherever it has none because all values are null."""
+    if isinstance(got, pl.Null):
+        return got if known is None else known
+    if isinstance(got, pl.List):
+        return pl.List(typed(inner(got), inner(known) if isinstance(known, pl.List) else None))
+    if isinstance(got, pl.Struct):
+        fields = struct_fields(known)
+        return pl.Struct(
+            {name: typed(each, fields.get(name)) for name, each in struct_fields(got).items()}
+        )
+    return got
+
+
+def struct_fields(dtype: pl.DataType | None) -> dict[str, pl.DataType]:
+    """The fields of a struct; none of any other type."""
+    if not isinstance(dtype, pl.Struct):
+        return {}
+    return {field.name: as_instance(field.dtype) for field in dtype.fields}
+
+
+def inner(dtype: pl.List) -> pl.DataType:
+    """The type of a list's items."""
+    return as_instance(dtype.inner)
+
+
+def as_instance(dtype: PolarsDataType) -> pl.DataType:
+    """A type that may have been given as its class."""
+    return dtype if isinstance(dtype, pl.DataType) else dtype()
+
+
 def _merged(
-    path: str, got: pl.DataType, wanted: pl.DataType, conflicts: list[Conflict]
+    got: pl.DataType, wanted: pl.DataType, *, path: str, conflicts: list[Conflict]
 ) -> pl.DataType:
     """The type that holds both, where only struct fields may differ; notes a conflict otherwise."""
     if got == wanted or isinstance(got, pl.Null):
         return wanted
     if isinstance(got, pl.List) and isinstance(wanted, pl.List):
-        return pl.List(_merged(f"{path}[]", _inner(got), _inner(wanted), conflicts))
+        items = _merged(inner(got), inner(wanted), path=f"{path}[]", conflicts=conflicts)
+        return pl.List(items)
     if isinstance(got, pl.Struct) and isinstance(wanted, pl.Struct):
-        fields = {field.name: _dtype(field) for field in wanted.fields}
-        for field in got.fields:
-            fields[field.name] = (
-                _merged(f"{path}.{field.name}", _dtype(field), fields[field.name], conflicts)
-                if field.name in fields
-                else _dtype(field)
-            )
+        fields = struct_fields(wanted)
+        for name, dtype in struct_fields(got).items():
+            known = fields.get(name, dtype)
+            fields[name] = _merged(dtype, known, path=f"{path}.{name}", conflicts=conflicts)
         return pl.Struct(fields)
     conflicts.append(Conflict(path, got, wanted))
     return wanted
-
-
-def _inner(dtype: pl.List) -> pl.DataType:
-    return dtype.inner if isinstance(dtype.inner, pl.DataType) else dtype.inner()
-
-
-def _dtype(field: pl.Field) -> pl.DataType:
-    return field.dtype if isinstance(field.dtype, pl.DataType) else field.dtype()

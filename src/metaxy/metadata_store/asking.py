@@ -24,6 +24,11 @@ def runtime_filters(
     Raises:
         FilterError: A filter is for a feature that has no part in the question.
     """
+    if filters is not None and not isinstance(filters, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] -- users give anything
+        raise FilterError(
+            f"filters is a {type(filters).__name__}; give a mapping from features to filters, such "
+            f"as {{'{plan.key}': [...]}}, or use global_filters=[...]."
+        )
     by_feature = {FeatureKey(key): conditions(each) for key, each in (filters or {}).items()}
     known = [*(str(each.upstream) for each in plan.inputs), str(plan.key)]
     for key in by_feature:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import polars as pl
 
-from metaxy.errors import FallbackStoreError, StoreError
+from metaxy.errors import FallbackStoreError
 from metaxy.models.keys import FeatureKey
 
 
@@ -45,17 +45,25 @@ class Link(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """A fallback store, and why it could not be opened, if it couldn't."""
+
+    store: Link
+    failure: Exception | None = None
+
+
 def first_with_rows(
     own: Scan | None,
-    fallbacks: Sequence[tuple[Link, Exception | None]],
+    fallbacks: Sequence[Fallback],
     key: FeatureKey,
+    *,
     feature_version: str | None,
 ) -> Scan | None:
     """The scan that answers; an empty one when none has rows; None when none has a table.
 
     Args:
         own: What the store itself has.
-        fallbacks: Each with the reason why it could not be opened, if it couldn't.
 
     Raises:
         FallbackStoreError: A fallback that must be asked doesn't answer.
@@ -63,27 +71,31 @@ def first_with_rows(
     if own is not None and (not fallbacks or own.has_rows()):
         return own
     empty = own
-    for store, failure in fallbacks:
-        found = _asked(store, failure, key, feature_version)
-        if found is not None and found.has_rows():
+    for fallback in fallbacks:
+        found, has_rows = _asked(fallback, key, feature_version)
+        if has_rows:
             return found
         empty = empty or found
     return empty
 
 
 def _asked(
-    store: Link, failure: Exception | None, key: FeatureKey, feature_version: str | None
-) -> Scan | None:
+    fallback: Fallback, key: FeatureKey, feature_version: str | None
+) -> tuple[Scan | None, bool]:
+    """What a fallback has, and whether there are rows in it."""
+    failure = fallback.failure
     if failure is None:
         try:
-            return store.scan_chain(key, feature_version)
+            found = fallback.store.scan_chain(key, feature_version)
+            return found, found is not None and found.has_rows()
         except FallbackStoreError:
             raise
-        except (OSError, StoreError) as error:
+        except Exception as error:  # noqa: BLE001 -- stores fail in whatever way their storage does
             failure = error
+    name = fallback.store.display()
     raise FallbackStoreError(
-        f"The fallback store {store.display()} doesn't answer, and '{key}' isn't in the stores "
-        f"before it: {failure}. Repair it, or open the store without it.",
-        store=store.display(),
+        f"The fallback store {name} doesn't answer, and '{key}' isn't in the stores before it: "
+        f"{failure}. Repair it, or open the store without it.",
+        store=name,
         feature=str(key),
     ) from failure

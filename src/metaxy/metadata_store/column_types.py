@@ -9,6 +9,8 @@ from typing import Final
 
 import polars as pl
 
+from metaxy.metadata_store.alignment import as_instance, inner, struct_fields
+
 _SCALARS: Final[dict[str, pl.DataType]] = {
     "string": pl.String(),
     "binary": pl.Binary(),
@@ -29,13 +31,13 @@ _SCALARS: Final[dict[str, pl.DataType]] = {
 }
 _DECIMAL: Final = re.compile(r"decimal\((\d+),(\d+)\)")
 
-_UNSIGNED: Final = {
+_UNSIGNED: Final[dict[type[pl.DataType], str]] = {
     pl.UInt8: "Int16",
     pl.UInt16: "Int32",
     pl.UInt32: "Int64",
     pl.UInt64: "Int64 (or Decimal)",
 }
-_REFUSED: Final = {
+_REFUSED: Final[dict[type[pl.DataType], str]] = {
     pl.Int128: "cast it to Int64, Decimal or String",
     pl.UInt128: "cast it to Int64, Decimal or String",
     pl.Categorical: "cast it to String",
@@ -68,13 +70,12 @@ def polars_type(dtype: str) -> pl.DataType:
 
 def refusal(name: str, dtype: pl.DataType) -> str | None:
     """Why a column of this type can't be stored, with the way out; None when it can."""
-    if isinstance(dtype, pl.List):
-        return refusal(f"{name}[]", _instance(dtype.inner))
-    if isinstance(dtype, pl.Struct):
-        if not dtype.fields:
-            return f"'{name}' is a struct without fields, which Delta can't store: drop it"
-        told = (refusal(f"{name}.{field.name}", _instance(field.dtype)) for field in dtype.fields)
+    parts = _parts(name, dtype)
+    if parts is not None:
+        told = (refusal(*part) for part in parts.items())
         return next((each for each in told if each is not None), None)
+    if isinstance(dtype, pl.Struct):
+        return f"'{name}' is a struct without fields, which Delta can't store: drop it"
     if type(dtype) in _UNSIGNED:
         wider = _UNSIGNED[type(dtype)]
         return f"'{name}' is {dtype}, and Delta has no unsigned integers: cast it to {wider}"
@@ -83,6 +84,19 @@ def refusal(name: str, dtype: pl.DataType) -> str | None:
     if type(dtype) in _REFUSED:
         return f"'{name}' is {dtype}, which would not come back from Delta: {_REFUSED[type(dtype)]}"
     return None
+
+
+def _parts(name: str, dtype: pl.DataType) -> dict[str, pl.DataType] | None:
+    """What a nested type is made of; None for one that isn't made of anything."""
+    if isinstance(dtype, pl.List):
+        return {f"{name}[]": inner(dtype)}
+    if isinstance(dtype, pl.Map):
+        return {
+            f"{name} (its keys)": as_instance(dtype.key),
+            f"{name}{{}}": as_instance(dtype.value),
+        }
+    fields = {f"{name}.{field}": each for field, each in struct_fields(dtype).items()}
+    return fields or None
 
 
 def id_refusal(name: str, dtype: pl.DataType) -> str | None:
@@ -119,7 +133,3 @@ def split_fields(text: str) -> list[str]:
         else:
             parts[-1] += character
     return [part.strip() for part in parts]
-
-
-def _instance(dtype: pl.DataType | type[pl.DataType]) -> pl.DataType:
-    return dtype if isinstance(dtype, pl.DataType) else dtype()

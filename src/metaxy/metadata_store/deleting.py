@@ -8,6 +8,7 @@ from metaxy.errors import MetadataSchemaError, listed
 from metaxy.graph.plan import FeaturePlan
 from metaxy.metadata_store.records import Stamps
 from metaxy.metadata_store.writing import EPOCH
+from metaxy.versioning.id_types import common_id_type
 from metaxy.versioning.scope import Condition, fulfilling
 from metaxy.versioning.system_columns import DELETED_AT, INSTANT, STAMPS
 
@@ -39,8 +40,21 @@ def tombstones(
                 feature=str(plan.key),
             )
         types = current.collect_schema()
-        named = records.select(pl.col(name).cast(types[name]) for name in ids)
-        ending = ending.join(named, on=ids, how="semi")
+        common = {name: common_id_type([schema[name], types[name]]) for name in ids}
+        faults = [
+            f"'{name}' is {schema[name]}, and the stored records have {types[name]}"
+            for name, dtype in common.items()
+            if dtype is None
+        ]
+        if faults:
+            raise MetadataSchemaError(
+                f"The records of '{plan.key}' to delete can't be compared with those stored",
+                faults,
+                feature=str(plan.key),
+            )
+        named = records.select(pl.col(name).cast(common[name] or types[name]) for name in ids)
+        keys = [pl.col(name).cast(common[name] or types[name]) for name in ids]
+        ending = ending.join(named, left_on=keys, right_on=ids, how="semi")
     return ending.with_columns(
         pl.lit(EPOCH, dtype=INSTANT).alias(DELETED_AT),
         pl.lit(stamps.snapshot_version, dtype=STAMPS["metaxy_snapshot_version"]).alias(

@@ -11,9 +11,9 @@ import polars as pl
 from narwhals.typing import Frame
 from pydantic import Field
 
-from metaxy.errors import ConfigError, StoreError, UnreadableTableError, redact
+from metaxy.errors import ConfigError, UnreadableTableError, did_you_mean, listed, redact
 from metaxy.metadata_store import commits, system
-from metaxy.metadata_store.base import AccessMode, MetadataStore, MetadataStoreConfig
+from metaxy.metadata_store.base import AccessMode, MetadataStore
 from metaxy.metadata_store.chain import Scan
 from metaxy.metadata_store.commits import CommitNote
 from metaxy.metadata_store.frames import Filter, conditions
@@ -21,12 +21,12 @@ from metaxy.metadata_store.hash_settings import HashSettings, still_agreed
 from metaxy.metadata_store.paths import (
     Layout,
     absolute_root,
-    feature_key_of,
     key_of_path,
     table_path,
     table_paths,
 )
-from metaxy.metadata_store.tables import DeltaTables, PinnedTable, Rows
+from metaxy.metadata_store.store_config import MetadataStoreConfig
+from metaxy.metadata_store.tables import WRITE_OPTIONS, DeltaTables, PinnedTable, Rows
 from metaxy.metadata_store.writing import WriteResult, next_instant, with_instant
 from metaxy.models.keys import CoercibleToFeatureKey, FeatureKey
 from metaxy.versioning.scope import fulfilling
@@ -90,20 +90,14 @@ class DeltaMetadataStore(MetadataStore):
         layout: Layout = "nested",
         storage_options: Mapping[str, str] | None = None,
         delta_write_options: Mapping[str, Any] | None = None,
-        **options: Any,
+        **options: Any,  # noqa: ANN401 -- those of the base class, which checks them
     ) -> None:
         super().__init__(**options)
         if layout not in ("nested", "flat"):
             raise ConfigError(
                 f"layout is {layout!r}; a lake is 'nested' or 'flat'.", setting="layout"
             )
-        refused = sorted(_OWN_WRITE_OPTIONS.intersection(delta_write_options or {}))
-        if refused:
-            raise ConfigError(
-                f"delta_write_options has {refused}, which each write decides for itself: "
-                "leave them out.",
-                setting="delta_write_options",
-            )
+        _check_write_options(delta_write_options or {})
         self.root_path = absolute_root(root_path)
         self.layout: Layout = layout
         self._storage_options = dict(storage_options or {})
@@ -129,6 +123,8 @@ class DeltaMetadataStore(MetadataStore):
     def open(self, mode: AccessMode = "read") -> Generator[Self]:
         """Open the store for the length of a block; see `MetadataStore.open`."""
         del mode
+        if not self.is_open:
+            self._lake_settings = None
         yield self
 
     @classmethod
@@ -142,7 +138,7 @@ class DeltaMetadataStore(MetadataStore):
 
     def table_path(self, feature: CoercibleToFeatureKey) -> str:
         """The folder of a feature's table, for other programs that read Delta tables."""
-        return table_path(self.root_path, feature_key_of(feature), self.layout)
+        return table_path(self.root_path, FeatureKey(feature), self.layout)
 
     def get_store_metadata(self, feature_key: CoercibleToFeatureKey) -> dict[str, Any]:
         """Where the feature's table lies, and its newest version (None without a table)."""
@@ -162,11 +158,11 @@ class DeltaMetadataStore(MetadataStore):
         *,
         filters: Sequence[Filter] | None = None,
         columns: Sequence[str] | None = None,
-        **kwargs: Any,
+        **kwargs: Any,  # noqa: ANN401 -- as in the base class
     ) -> nw.LazyFrame[Any] | None:
         """All rows of a feature's table, as it is now; None without rows, as after a drop."""
         del kwargs
-        table = self._opened(feature_key_of(feature))
+        table = self._opened(FeatureKey(feature))
         if table is None or not table.count():
             return None
         rows = fulfilling(self._tables.scan(table), conditions(filters))
@@ -204,12 +200,15 @@ class DeltaMetadataStore(MetadataStore):
         del key
 
     def features_in_store(self) -> tuple[FeatureKey, ...]:
-        """The features that have a table in the folder, with rows or without, sorted."""
+        """The features that have a table in the folder, with rows or without, sorted.
+
+        Tables that other programs have put there are left out.
+        """
         keys = {
             key_of_path(path, self.root_path, named=lambda path=path: self._name_of(path))
             for path in table_paths(self.root_path)
         }
-        return tuple(sorted(keys))
+        return tuple(sorted(key for key in keys if key is not None))
 
     def _name_of(self, path: str) -> str | None:
         table = self._tables.opened(path)
@@ -221,14 +220,17 @@ class DeltaMetadataStore(MetadataStore):
     # --- writing ---------------------------------------------------------------------------------
 
     def write_metadata_to_store(
-        self, feature_key: FeatureKey, df: Frame, **kwargs: Any
+        self,
+        feature_key: FeatureKey,
+        df: Frame,
+        **kwargs: Any,  # noqa: ANN401 -- as in the base class
     ) -> WriteResult:
         """Append rows in one commit, after creating the table if there is none."""
         note: CommitNote = kwargs["note"]
         rows = cast("Rows", nw.to_native(df))
         path = table_path(self.root_path, feature_key, self.layout)
         if self._tables.opened(path) is None:
-            self._create(feature_key, path, rows.collect_schema())
+            self._tables.create(path, rows.collect_schema(), name=str(feature_key))
 
         def stamped(newest_us: int | None) -> tuple[Rows, int]:
             newest = None if newest_us is None else _instant(newest_us)
@@ -240,19 +242,11 @@ class DeltaMetadataStore(MetadataStore):
         written = 0 if commit.already_committed else (note.rows or 0)
         return WriteResult(written, commit.version, commit.already_committed)
 
-    def _create(self, key: FeatureKey, path: str, schema: pl.Schema) -> None:
-        if not (self.auto_create_tables or key.is_system):
-            raise StoreError(
-                f"'{key}' has no table in {self.display()}, and auto_create_tables is off. "
-                "Turn it on for the first write of a feature.",
-                store=self.display(),
-                feature=str(key),
-            )
-        self._tables.create(path, schema, name=str(key))
-
     def drop_in_store(self, key: FeatureKey) -> None:
-        """Leave the table without rows and without the feature's columns, so that a new begin may
-        have other types; older versions of the table stay readable."""
+        """Leave the table without rows and without the feature's columns.
+
+        A new begin may thus have other types. Older versions of the table stay readable.
+        """
         path = table_path(self.root_path, key, self.layout)
         self._tables.clear(path, pl.Schema(STAMPS), CommitNote("drop", rows=0), name=str(key))
 
@@ -266,10 +260,21 @@ class DeltaMetadataStore(MetadataStore):
         table = self._tables.opened(path)
         if table is None:
             return None
-        properties = table.metadata().configuration
+        self._lake_settings = self._told_settings(table.metadata().configuration, path)
+        return self._lake_settings
+
+    def _told_settings(self, properties: Mapping[str, str | None], path: str) -> HashSettings:
+        """How the lake hashes, from the properties of its own table; checks the layout, too."""
+        layout = properties.get("metaxy.layout") or self.layout
+        if layout != self.layout:
+            raise ConfigError(
+                f"{self.display()} has the layout {layout!r}, and was opened with "
+                f"layout={self.layout!r}: its tables would not be found. Give the lake's layout.",
+                setting="layout",
+            )
         try:
             length = properties.get("metaxy.hash_truncation_length")
-            self._lake_settings = HashSettings(
+            return HashSettings(
                 HashAlgorithm(properties["metaxy.hash_algorithm"]),
                 None if length is None else int(length),
             )
@@ -279,13 +284,13 @@ class DeltaMetadataStore(MetadataStore):
                 f"are {properties}. Was the lake made by another version of metaxy?",
                 store=self.display(),
             ) from error
-        return self._lake_settings
 
     def record_hash_settings(self, settings: HashSettings) -> HashSettings:
         """Create the lake's own table with the settings as its properties, if there is none."""
         if self.read_hash_settings() is None:
             properties = {
                 "metaxy.format_version": str(system.FORMAT_VERSION),
+                "metaxy.layout": self.layout,
                 "metaxy.hash_algorithm": str(settings.algorithm),
             }
             if settings.truncation is not None:
@@ -299,6 +304,17 @@ _OWN_WRITE_OPTIONS: Final = frozenset(
     {"mode", "schema_mode", "commit_properties", "post_commithook_properties", "partition_by"}
     | {"storage_options", "table_or_uri", "data", "configuration", "predicate", "name"}
 )
+
+
+def _check_write_options(options: Mapping[str, Any]) -> None:
+    allowed = WRITE_OPTIONS - _OWN_WRITE_OPTIONS
+    wrong = sorted(set(options) - allowed)
+    if wrong:
+        raise ConfigError(
+            f"delta_write_options has {listed(wrong)}, which no write takes, or decides for itself."
+            f"{did_you_mean(wrong[0], allowed)} It takes {listed(sorted(allowed))}.",
+            setting="delta_write_options",
+        )
 
 
 def _has_rows(files: pl.DataFrame, rows: pl.LazyFrame, feature_version: str | None) -> bool:

@@ -33,6 +33,10 @@ class HashSettings:
         """A definition's version as it stands in the lake."""
         return truncate(version, self.truncation)
 
+    def agrees_with(self, settings: "HashSettings") -> bool:
+        """Whether versions hashed so can be compared with versions hashed with `settings`."""
+        return self == settings
+
     def __str__(self) -> str:
         length = "not truncated" if self.truncation is None else f"truncated to {self.truncation}"
         return f"{self.algorithm}, {length}"
@@ -82,10 +86,14 @@ class RequestedSettings:
         )
 
 
+StatedSettings = HashSettings | RequestedSettings
+"""How a lake hashes or, as long as it is new, is to hash."""
+
+
 def settled(
     requested: RequestedSettings,
     recorded: HashSettings | None,
-    fallbacks: Iterable[tuple[str, HashSettings | None]],
+    fallbacks: Iterable[tuple[str, StatedSettings]],
     *,
     store: str,
 ) -> HashSettings:
@@ -94,7 +102,8 @@ def settled(
     What the lake has recorded holds, else what was asked for, else what the first fallback has.
 
     Args:
-        fallbacks: The display text of each fallback store, and what its lake has recorded.
+        fallbacks: The display text of each fallback store, and what its lake has recorded or, as
+            long as it is new, is to have.
 
     Raises:
         HashSettingsMismatchError: Two of them disagree.
@@ -108,10 +117,10 @@ def settled(
             wanted=str(recorded),
             store=store,
         )
-    told = [(name, settings) for name, settings in fallbacks if settings is not None]
-    own = recorded or _wanted(requested, told[0][1] if told else HashSettings())
+    told = list(fallbacks)
+    own = recorded or _wanted([requested, *(settings for _, settings in told)])
     for name, settings in told:
-        if settings != own:
+        if not settings.agrees_with(own):
             raise HashSettingsMismatchError(
                 f"{store} hashes with {own}, and its fallback {name} with {settings}: their "
                 "versions can't be compared. Use lakes with the same hash settings.",
@@ -139,8 +148,13 @@ def still_agreed(own: HashSettings, recorded: HashSettings | None, *, store: str
     )
 
 
-def _wanted(requested: RequestedSettings, otherwise: HashSettings) -> HashSettings:
-    return HashSettings(
-        otherwise.algorithm if requested.algorithm is None else requested.algorithm,
-        otherwise.truncation if requested.truncation is None else requested.truncation,
-    )
+def _wanted(stated: Iterable[StatedSettings]) -> HashSettings:
+    """What is stated, the first statement counting; a lake states both, be it "not truncated"."""
+    algorithm: HashAlgorithm | None = None
+    truncation: int | None = None
+    for each in stated:
+        algorithm = each.algorithm if algorithm is None else algorithm
+        truncation = each.truncation if truncation is None else truncation
+        if isinstance(each, HashSettings):
+            break
+    return HashSettings(HashAlgorithm.XXHASH64 if algorithm is None else algorithm, truncation)

@@ -6,31 +6,41 @@ ASCII (metaxy.models.keys), so only the root can hold characters that need care.
 """
 
 import os
+import re
 from collections.abc import Callable
 from typing import Literal
 
-from metaxy.models.keys import SYSTEM_PREFIX, CoercibleToFeatureKey, FeatureKey
+from metaxy.errors import ConfigError, InvalidKeyError, listed
+from metaxy.models.keys import SYSTEM_PREFIX, FeatureKey
 
 Layout = Literal["nested", "flat"]
 TABLE_SUFFIX = ".delta"
-
-
-def feature_key_of(feature: CoercibleToFeatureKey) -> FeatureKey:
-    """The key of a feature or of a system table."""
-    return feature if isinstance(feature, FeatureKey) else FeatureKey(feature)
+_UNUSABLE = re.compile(r"[\x00-\x1f\x7f\[\]\\^|]|%[0-9A-Fa-f]{2}")
+"""What delta-rs can't have in a local path; `%41` is read as `A` (each was tried out)."""
 
 
 def absolute_root(root: str | os.PathLike[str]) -> str:
     """The root of a lake as a plain absolute path, or as the URI that it is.
 
     Relative paths are taken from the folder that is current now, not when the lake is used.
+
+    Raises:
+        ConfigError: delta-rs would take the path for another one, or fail on it.
     """
     text = os.fspath(root)
     if text.startswith("file://"):
         text = text.removeprefix("file://")
     if "://" in text:
         return text.rstrip("/")
-    return os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111 -- text in, text out
+    root = os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111 -- text in, text out
+    wrong = sorted({found[0] for found in _UNUSABLE.finditer(root)})
+    if wrong:
+        raise ConfigError(
+            f"root_path is {root!r}, and delta-rs can't use paths with {listed(wrong)}: "
+            "choose another folder.",
+            setting="root_path",
+        )
+    return root
 
 
 def table_path(root: str, key: FeatureKey, layout: Layout) -> str:
@@ -56,13 +66,15 @@ def table_paths(root: str) -> list[str]:
     return sorted(found)
 
 
-def key_of_path(path: str, root: str, *, named: Callable[[], str | None]) -> FeatureKey:
-    """The key of the table in a folder that `table_paths` gave.
+def key_of_path(path: str, root: str, *, named: Callable[[], str | None]) -> FeatureKey | None:
+    """The key of the table in a folder that `table_paths` gave; None if it isn't a feature's.
 
     Args:
-        named: Gives the name in the table itself; in a flat layout only that tells `a-b` from `a_b`.
+        named: Gives the name in the table itself; in a flat layout only that tells `a-b` and `a_b`
+            apart.
     """
     relative = path.removeprefix(root).strip("/").removesuffix(TABLE_SUFFIX)
-    if "/" in relative:
-        return FeatureKey(relative)
-    return FeatureKey(named() or relative)
+    try:
+        return FeatureKey(relative if "/" in relative else named() or relative)
+    except InvalidKeyError:
+        return None

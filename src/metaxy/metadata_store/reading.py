@@ -50,6 +50,7 @@ def _selected(schema: pl.Schema, plan: RecordsPlan, columns: Sequence[str] | Non
     """The columns in reading order: ids, the user's (or those chosen), the system's."""
     own = [name for name in schema.names() if name not in SYSTEM_COLUMNS]
     if columns is not None:
+        columns = [columns] if isinstance(columns, str) else columns
         missing = [name for name in columns if name not in schema]
         if missing:
             raise MissingColumnsError(

@@ -13,7 +13,7 @@ import polars as pl
 
 from metaxy.errors import MetadataSchemaError, counted, did_you_mean, listed
 from metaxy.graph.plan import FeaturePlan
-from metaxy.metadata_store.alignment import alignment
+from metaxy.metadata_store.alignment import alignment, struct_fields, typed
 from metaxy.metadata_store.column_types import id_refusal, polars_type, refusal
 from metaxy.models.columns import ColumnSpec
 from metaxy.models.keys import FeatureKey, FieldKey
@@ -59,6 +59,11 @@ class RecordContract:
         )
 
     @property
+    def declared(self) -> dict[str, pl.DataType]:
+        """The types of the declared columns."""
+        return {column.name: polars_type(column.dtype) for column in self.columns}
+
+    @property
     def required(self) -> tuple[str, ...]:
         """The columns in which no record may have null, each once."""
         declared = (column.name for column in self.columns if not column.nullable)
@@ -89,7 +94,7 @@ def checked_records(
         MetadataSchemaError: With a reason for each thing that is wrong.
     """
     schema = frame.collect_schema()
-    reasons = _schema_reasons(schema, contract)
+    reasons = _schema_reasons(schema, contract, table)
     settled = frame.select(_settled_columns(schema, contract, table))
     settled_schema = settled.collect_schema()
     reasons += _type_reasons(settled_schema, contract, table)
@@ -121,7 +126,7 @@ def stamped_records(
     `metaxy_created_at` is left null: the instant is known only when the commit is made.
     """
     schema = records.collect_schema()
-    supplied = _struct_fields(schema.get(DATA_VERSION_BY_FIELD))
+    supplied = struct_fields(schema.get(DATA_VERSION_BY_FIELD))
     versioned = with_data_versions(
         with_record_provenance(records, contract.fields, hasher=hasher),
         contract.fields,
@@ -150,7 +155,7 @@ def table_order(names: Iterable[str], id_columns: Sequence[str]) -> list[str]:
 def childless_markers(
     parents: pl.LazyFrame, children: pl.LazyFrame, contract: RecordContract
 ) -> pl.LazyFrame:
-    """One row a parent without a child in this write: checked records with null for a child's ids."""
+    """One row a parent without a child in this write: a record with null for a child's ids."""
     on = list(contract.parent_columns)
     schema = children.collect_schema()
     childless = parents.join(children.select(on), on=on, how="anti")
@@ -165,22 +170,22 @@ def childless_markers(
 def _settled_columns(
     schema: pl.Schema, contract: RecordContract, table: pl.Schema | None
 ) -> list[pl.Expr]:
-    """The frame's own columns, with types where it has none, and the declared ones that it lacks."""
-    declared = {column.name: polars_type(column.dtype) for column in contract.columns}
+    """The frame's own columns, with types where it has none, and declared ones that it lacks."""
+    declared = contract.declared
     known = dict(table or {}) | declared
-    stamps = set(STAMPS)
+    types = {name: typed(dtype, known.get(name)) for name, dtype in schema.items()}
     columns = [
-        pl.col(name).cast(known[name])
-        if isinstance(dtype, pl.Null) and name in known
-        else pl.col(name)
+        pl.col(name) if types[name] == dtype else pl.col(name).cast(types[name])
         for name, dtype in schema.items()
-        if name not in stamps
+        if name not in STAMPS
     ]
     lacking = [name for name in declared if name not in schema and name not in contract.required]
     return columns + [pl.lit(None, dtype=declared[name]).alias(name) for name in lacking]
 
 
-def _schema_reasons(schema: pl.Schema, contract: RecordContract) -> list[str]:
+def _schema_reasons(
+    schema: pl.Schema, contract: RecordContract, table: pl.Schema | None
+) -> list[str]:
     """What is wrong with the names of the columns."""
     own = [name for name in schema if not name.startswith(PREFIX)]
     reasons = [
@@ -195,10 +200,13 @@ def _schema_reasons(schema: pl.Schema, contract: RecordContract) -> list[str]:
         if name.casefold().startswith(PREFIX) and name not in SYSTEM_COLUMNS
     ]
     folded: dict[str, str] = {}
-    for name in schema:
+    for name in (*(table or ()), *(each for each in schema if each not in (table or ()))):
         other = folded.setdefault(name.casefold(), name)
         if other != name:
-            reasons.append(f"'{other}' and '{name}' differ only by case, which Delta ignores")
+            where = " of the table" if table is not None and other in table else ""
+            reasons.append(
+                f"'{other}'{where} and '{name}' differ only by case, which Delta ignores"
+            )
     return reasons + _struct_reasons(schema, contract)
 
 
@@ -207,8 +215,10 @@ def _struct_reasons(schema: pl.Schema, contract: RecordContract) -> list[str]:
     wanted = sorted(field.column_name for field in contract.fields)
     if PROVENANCE_BY_FIELD not in schema:
         return [
-            f"'{PROVENANCE_BY_FIELD}' is missing: a struct of texts with the fields {listed(wanted)}"
-            ", as resolve_update gives it"
+            (
+                f"'{PROVENANCE_BY_FIELD}' is missing: a struct of texts with the fields "
+                f"{listed(wanted)}, as resolve_update gives it"
+            )
         ]
     reasons: list[str] = []
     for name in BY_FIELD:
@@ -217,7 +227,7 @@ def _struct_reasons(schema: pl.Schema, contract: RecordContract) -> list[str]:
         if not isinstance(schema[name], pl.Struct):
             reasons.append(f"'{name}' is {schema[name]}; it must be a struct of {listed(wanted)}")
             continue
-        fields = _struct_fields(schema[name])
+        fields = struct_fields(schema[name])
         lacking = [field for field in wanted if field not in fields]
         if lacking and name == PROVENANCE_BY_FIELD:
             reasons.append(f"'{name}' lacks the fields {listed(lacking)}")
@@ -230,7 +240,7 @@ def _struct_reasons(schema: pl.Schema, contract: RecordContract) -> list[str]:
         reasons += [
             f"'{name}.{field}' is {dtype}; versions are texts: cast it to String"
             for field, dtype in sorted(fields.items())
-            if field in wanted and dtype not in (pl.String, pl.Null)
+            if field in wanted and not isinstance(dtype, pl.String | pl.Null)
         ]
     return reasons
 
@@ -240,26 +250,32 @@ def _type_reasons(
 ) -> list[str]:
     """What is wrong with the types of the columns."""
     own = pl.Schema({name: dtype for name, dtype in schema.items() if name not in BY_FIELD})
-    declared = {column.name: polars_type(column.dtype) for column in contract.columns}
-    reasons = [
-        f"'{name}' is {dtype}, and the class declares {declared[name]}: cast it, or change the class"
-        for name, dtype in own.items()
-        if name in declared and dtype != declared[name] and not _holds(declared[name], dtype)
-    ]
-    refused = {
-        name: id_refusal(name, dtype) if name in contract.id_columns else refusal(name, dtype)
-        for name, dtype in own.items()
-        if name not in declared or dtype == declared[name]
-    }
-    reasons += [reason for reason in refused.values() if reason is not None]
-    conflicts = () if table is None else alignment(own, table).conflicts
-    reasons += [
-        f"'{each.column}' is {each.got}, and the table has {each.wanted}: cast it, or write it "
-        f"under another name, or drop the feature's metadata to begin anew"
-        for each in conflicts
-        if refused.get(each.column.split(".")[0].split("[")[0]) is None
-    ]
-    return reasons
+    reasons = [_type_reason(name, dtype, contract, table=table) for name, dtype in own.items()]
+    return [reason for reason in reasons if reason is not None]
+
+
+def _type_reason(
+    name: str, dtype: pl.DataType, contract: RecordContract, *, table: pl.Schema | None
+) -> str | None:
+    """Why a column of this type can't be written: the first reason of those that there may be."""
+    declared = contract.declared.get(name, dtype)
+    stored = dtype if table is None else table.get(name, dtype)
+    if not _holds(declared, dtype):
+        has = f"the class declares {declared}"
+        if declared == stored:
+            return f"'{name}' is {dtype}, and {has}, as the table has it: cast it"
+        return f"'{name}' is {dtype}, and {has}: cast it, or change the class"
+    refused = id_refusal(name, dtype) if name in contract.id_columns else refusal(name, dtype)
+    if refused is not None:
+        return refused
+    conflicts = alignment(pl.Schema({name: dtype}), pl.Schema({name: stored})).conflicts
+    if not conflicts:
+        return None
+    first = conflicts[0]
+    return (
+        f"'{first.column}' is {first.got}, and the table has {first.wanted}: cast it, or write it "
+        "under another name, or drop the feature's metadata to begin anew"
+    )
 
 
 def _holds(wanted: pl.DataType, got: pl.DataType) -> bool:
@@ -308,7 +324,7 @@ def _null_counts(schema: pl.Schema, contract: RecordContract) -> dict[str, pl.Ex
     struct = schema.get(PROVENANCE_BY_FIELD)
     if not isinstance(struct, pl.Struct):
         return counts
-    fields = _struct_fields(struct)
+    fields = struct_fields(struct)
     for field in contract.fields:
         if field.column_name in fields:
             text = pl.col(PROVENANCE_BY_FIELD).struct.field(field.column_name)
@@ -346,12 +362,3 @@ def _role(name: str, contract: RecordContract) -> str:
     if name in contract.id_columns:
         return "id column"
     return "parent column" if name in contract.parent_columns else "declared column"
-
-
-def _struct_fields(dtype: pl.DataType | None) -> dict[str, pl.DataType]:
-    if not isinstance(dtype, pl.Struct):
-        return {}
-    return {
-        field.name: field.dtype if isinstance(field.dtype, pl.DataType) else field.dtype()
-        for field in dtype.fields
-    }

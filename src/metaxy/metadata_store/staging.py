@@ -7,7 +7,7 @@ system's temporary folder (`TMPDIR`) as the frame takes when compressed.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import polars as pl
 
 
 @contextmanager
-def staged(frame: pl.LazyFrame) -> Iterator[pl.LazyFrame]:
+def staged(frame: pl.LazyFrame) -> Generator[pl.LazyFrame]:
     """Give a scan of the frame's rows, valid inside the block."""
     with tempfile.TemporaryDirectory(prefix="metaxy-staged-") as folder:
         path = Path(folder) / "rows.parquet"

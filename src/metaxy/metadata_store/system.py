@@ -8,7 +8,7 @@ They are ordinary append-only tables without the columns of records. docs/format
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal

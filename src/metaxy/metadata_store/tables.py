@@ -3,23 +3,21 @@
 It knows nothing of features: a table is a place, rows are frames, and what a commit is about comes
 as a `CommitNote`. Three facts of delta-rs shape it (all tried out):
 
-- Two creators of one table may both succeed unless retries are off: `DeltaTable.create` runs with 0.
+- Two creators of one table may both succeed unless retries are off, so `create` runs with none.
 - A commit whose answer was lost may have landed. Each append therefore carries a Delta transaction
   id, and after any error the table is opened anew to see whether it is there.
 - Values are cast silently to a table's types, so frames are aligned and checked beforehand.
 """
 
-import random
-import threading
+import inspect
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote
 
 import polars as pl
-import pyarrow as pa
 from deltalake import (
     CommitProperties,
     DeltaTable,
@@ -28,7 +26,7 @@ from deltalake import (
     WriterProperties,
     write_deltalake,
 )
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from metaxy.errors import (
     CommitStateUnknownError,
@@ -39,8 +37,12 @@ from metaxy.errors import (
     redact,
 )
 from metaxy.metadata_store import commits
-from metaxy.metadata_store.alignment import aligned_columns, alignment
+from metaxy.metadata_store.alignment import Alignment, aligned_columns, alignment
 from metaxy.metadata_store.commits import CommitNote
+from metaxy.metadata_store.identity import TransactionName, WriterIdentity, keyed_transaction
+from metaxy.metadata_store.retrying import attempts
+from metaxy.metadata_store.secrecy import Secrets
+from metaxy.metadata_store.streaming import arrow_schema, record_batches
 
 TABLE_PROPERTIES: Final = {
     "delta.appendOnly": "true",
@@ -54,16 +56,19 @@ TABLE_PROPERTIES: Final = {
 """Set on every table: history is kept for good unless somebody vacuums it."""
 
 WRITER_PROPERTIES: Final = WriterProperties(compression="ZSTD", compression_level=1)
+WRITE_OPTIONS: Final = frozenset(inspect.signature(write_deltalake).parameters)
+"""The names of what `write_deltalake` takes."""
 
 CREATED_AT: Final = "metaxy_created_at"
 _LOOK_BACK_COMMITS: Final = 20
 _RETRIES: Final = 200
-_BATCH_ROWS: Final = 131_072
+_FEW: Final = 3
+"""So often a commit may fail without anybody else having committed."""
 
 Rows = pl.DataFrame | pl.LazyFrame
 Stamp = Callable[[int | None], tuple[Rows, int]]
-"""Gives the rows of a commit and their instant (µs since 1970, UTC), which must be later than the
-newest instant in the table, which it is told (None: the table has none)."""
+"""Gives the rows of a commit and their instant (microseconds since 1970, UTC), which must be later
+than the newest instant in the table, which it is told (None: the table has none)."""
 
 
 class PinnedTable(DeltaTable):
@@ -73,7 +78,8 @@ class PinnedTable(DeltaTable):
     signs in their names when the root of the lake has spaces or non-ASCII characters.
     """
 
-    def file_uris(self, *args: Any, **kwargs: Any) -> list[str]:
+    def file_uris(self, *args: Any, **kwargs: Any) -> list[str]:  # noqa: ANN401 -- as inherited
+        """The files of this version, as the file system names them."""
         return [unquote(uri) for uri in super().file_uris(*args, **kwargs)]
 
 
@@ -87,25 +93,19 @@ class Commit:
     """
 
     version: int
-    already_committed: bool
+    already_committed: bool = False
 
 
-class WriterIdentity:
-    """Names the transactions of one store object: one application id a thread, counting up.
+@dataclass(frozen=True, slots=True)
+class _Append:
+    """One append, however many attempts it takes."""
 
-    An id a thread keeps the log short: Delta keeps only the last transaction of each application.
-    """
-
-    def __init__(self) -> None:
-        self._local = threading.local()
-
-    def next_transaction(self) -> Transaction:
-        """A transaction that nobody has used."""
-        if not hasattr(self._local, "app_id"):
-            self._local.app_id = f"metaxy/writer/{uuid.uuid4().hex}"
-            self._local.count = 0
-        self._local.count += 1
-        return Transaction(self._local.app_id, self._local.count)
+    path: str
+    name: str
+    stamp: Stamp
+    note: CommitNote
+    transaction: TransactionName
+    write_id: str
 
 
 class DeltaTables:
@@ -128,6 +128,9 @@ class DeltaTables:
         self._write_options = {"writer_properties": WRITER_PROPERTIES, **(write_options or {})}
         self._retry_seconds = retry_seconds
         self._identity = WriterIdentity()
+        self._secrets = Secrets(self._storage_options)
+
+    # --- reading ---------------------------------------------------------------------------------
 
     def opened(self, path: str, *, version: int | None = None) -> PinnedTable | None:
         """A table at its newest version, or at another; None when there is none.
@@ -139,15 +142,17 @@ class DeltaTables:
             return PinnedTable(path, version=version, storage_options=self._storage_options)
         except TableNotFoundError:
             return None
-        except Exception as error:
-            raise UnreadableTableError(
-                f"The Delta table at '{redact(path)}' can't be opened: {error}"
-            ) from error
+        except BaseException as error:  # noqa: BLE001 -- panics are no Exception
+            failure = _failure(error)
+        told = self._secrets.told(failure)
+        raise UnreadableTableError(
+            f"The Delta table at '{redact(path)}' can't be opened: {told}"
+        ) from self._secrets.shown(failure)
 
     def scan(self, table: PinnedTable) -> pl.LazyFrame:
         """One row a stored row of exactly this version; nothing is read yet.
 
-        The handle must not be used for anything else: the scan would follow it to other versions.
+        The handle must not be moved to another version afterwards: the scan would follow.
         """
         return pl.scan_delta(table)
 
@@ -158,21 +163,33 @@ class DeltaTables:
     def file_statistics(self, table: DeltaTable) -> pl.DataFrame:
         """One row a data file: `num_records`, and `min.`, `max.`, `null_count.` of the columns.
 
-        Timestamps are cut to milliseconds there; texts up to 64 characters are exact.
+        Timestamps are cut to milliseconds there; texts up to 64 characters are exact. Comes from
+        the log that was read when the table was opened (1,000 files: 1 ms).
         """
         return pl.DataFrame(table.get_add_actions(flatten=True))
 
-    def newest_instant_us(self, table: DeltaTable) -> int | None:
-        """The latest instant that a table's rows may have; None for a table without any."""
-        known = commits.newest_instant_us(table.history(_LOOK_BACK_COMMITS))
-        if known is not None:
-            return known
-        statistics = self.file_statistics(table)
+    def newest_instant_us(self, table: PinnedTable) -> int | None:
+        """An instant that no row of a table is later than; None for a table without any.
+
+        The newest commit doesn't tell: of two that raced, the later one may have the earlier
+        instant, and other programs' commits don't say theirs. So the files are asked, too.
+        """
+        told = commits.newest_instant_us(table.history(_LOOK_BACK_COMMITS))
+        stored = self._newest_stored_us(table)
+        return max((each for each in (told, stored) if each is not None), default=None)
+
+    def _newest_stored_us(self, table: PinnedTable) -> int | None:
+        files = self.file_statistics(table)
         column = f"max.{CREATED_AT}"
-        if column not in statistics.columns:
+        if files.is_empty() or CREATED_AT not in self.schema(table):
             return None
-        newest = statistics[column].cast(pl.Int64).max()
-        return None if newest is None else int(newest) + 999  # type: ignore[arg-type]
+        if column in files.columns and not files[column].has_nulls():
+            newest = files.select(pl.col(column).cast(pl.Datetime("us", "UTC")).max().to_physical())
+            return int(newest.item()) + 999
+        stored = self.scan(table).select(pl.col(CREATED_AT).max().to_physical()).collect().item()
+        return None if stored is None else int(stored)
+
+    # --- creating --------------------------------------------------------------------------------
 
     def create(
         self,
@@ -182,14 +199,17 @@ class DeltaTables:
         name: str,
         properties: Mapping[str, str] | None = None,
     ) -> PinnedTable:
-        """Create a table, or give the one that somebody else has just created."""
-        arrow = pl.DataFrame(schema=schema).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
-        deadline = time.monotonic() + self._retry_seconds
-        for pause in _pauses():
+        """Create a table, or give the one that somebody else has just created.
+
+        Raises:
+            StoreError: It can't be created.
+        """
+        failure: Exception | None = None
+        for _ in attempts(seconds=self._retry_seconds):
             try:
                 DeltaTable.create(
                     path,
-                    arrow,
+                    arrow_schema(schema),
                     mode="error",
                     name=name,
                     configuration={**TABLE_PROPERTIES, **(properties or {})},
@@ -197,20 +217,20 @@ class DeltaTables:
                     commit_properties=CommitProperties(max_commit_retries=0),
                     raise_if_key_not_exists=False,
                 )
-            except (DeltaError, OSError) as error:
-                failure = error
-            else:
-                failure = None
+            except BaseException as error:  # noqa: BLE001 -- panics are no Exception
+                failure = _failure(error)
             table = self.opened(path)
             if table is not None:
                 return table
-            if time.monotonic() > deadline or not isinstance(failure, CommitFailedError):
-                raise StoreError(
-                    f"The table of '{name}' can't be created at '{redact(path)}': {failure}",
-                    feature=name,
-                ) from failure
-            time.sleep(pause)
-        raise AssertionError("pauses never end")
+            if not isinstance(failure, CommitFailedError):
+                break
+        raise StoreError(
+            f"The table of '{name}' can't be created at '{redact(path)}': "
+            f"{self._secrets.told(failure)}",
+            feature=name,
+        ) from self._secrets.shown(failure)
+
+    # --- appending -------------------------------------------------------------------------------
 
     def append(self, path: str, stamp: Stamp, note: CommitNote, *, name: str) -> Commit:
         """Append rows to an existing table in one commit, once, whatever other writers do.
@@ -224,118 +244,73 @@ class DeltaTables:
             CommitStateUnknownError: The table can't be reached to see whether the commit landed.
             StoreError: The write failed; nothing was written.
         """
-        if note.idempotency_key is None:
-            transaction = self._identity.next_transaction()
-        else:
-            transaction = Transaction(f"metaxy/key/{note.idempotency_key}", 1)
-        deadline = time.monotonic() + self._retry_seconds
-        for attempt, pause in enumerate(_pauses(), start=1):
-            table = self._reopened(path, name=name, first=attempt == 1)
-            committed = table.transaction_version(transaction.app_id)
-            if committed is not None and committed >= transaction.version:
-                return Commit(table.version(), already_committed=attempt == 1)
-            failure = self._attempt(table, stamp, note, transaction, name=name)
+        key = note.idempotency_key
+        transaction = self._identity.next_transaction() if key is None else keyed_transaction(key)
+        append = _Append(path, name, stamp, note, transaction, uuid.uuid4().hex)
+        table = self._existing(path, name)
+        if self._is_committed(table, append):
+            return Commit(table.version(), already_committed=True)
+        failure: Exception | None = None
+        tries = idle = 0
+        for _ in attempts(seconds=self._retry_seconds):
+            tries += 1
+            seen = table.version()
+            failure = self._attempt(table, append)
             if failure is None:
-                return Commit(table.version(), already_committed=False)
-            if isinstance(failure, CommitFailedError) and time.monotonic() < deadline:
-                time.sleep(pause)
-                continue
-            return self._settled(path, transaction, failure, attempts=attempt, name=name)
-        raise AssertionError("pauses never end")
+                return Commit(table.version())
+            table = self._reopened(append)
+            if self._is_committed(table, append):
+                is_ours = key is None or commits.is_of_write(table.history(), append.write_id)
+                return Commit(table.version(), already_committed=not is_ours)
+            idle += table.version() == seen
+            if not isinstance(failure, CommitFailedError) or idle == _FEW:
+                raise StoreError(
+                    f"Writing to '{name}' failed, and nothing was written: "
+                    f"{self._secrets.told(failure)}",
+                    feature=name,
+                ) from self._secrets.shown(failure)
+        raise WriteConflictError(
+            f"Gave up writing to '{name}' after {tries} attempts: other writers kept committing "
+            "first. Nothing was written; write again when there are fewer. "
+            f"Last conflict: {self._secrets.told(failure)}",
+            attempts=tries,
+            feature=name,
+        ) from self._secrets.shown(failure)
 
-    def clear(self, path: str, schema: pl.Schema, note: CommitNote, *, name: str) -> None:
-        """Leave a table with no rows and these columns; older versions stay readable.
-
-        Raises:
-            WriteConflictError: Writers kept committing meanwhile.
-        """
-        deadline = time.monotonic() + self._retry_seconds
-        for attempt, pause in enumerate(_pauses(), start=1):
-            table = self._reopened(path, name=name, first=attempt == 1)
-            instant_us = max(self.newest_instant_us(table) or 0, time.time_ns() // 1000)
-            properties = CommitProperties(
-                custom_metadata=note.metadata(instant_us=instant_us),
-                # An append in between must not be cleared away unseen.
-                max_commit_retries=0,
-            )
-            try:
-                table.alter.set_table_properties({"delta.appendOnly": "false"})
-                write_deltalake(
-                    table,
-                    pl.DataFrame(schema=schema),
-                    mode="overwrite",
-                    schema_mode="overwrite",
-                    commit_properties=properties,
-                )
-                table.alter.set_table_properties(
-                    {"delta.appendOnly": "true"}, commit_properties=properties
-                )
-            except CommitFailedError as error:
-                if time.monotonic() > deadline:
-                    raise WriteConflictError(
-                        f"Gave up dropping '{name}' after {attempt} attempts: others kept writing "
-                        "to it. Stop them, and drop again.",
-                        attempts=attempt,
-                        feature=name,
-                    ) from error
-                time.sleep(pause)
-            else:
-                return
-
-    def _attempt(
-        self,
-        table: PinnedTable,
-        stamp: Stamp,
-        note: CommitNote,
-        transaction: Transaction,
-        *,
-        name: str,
-    ) -> Exception | None:
+    def _attempt(self, table: PinnedTable, append: _Append) -> Exception | None:
         """Try to commit on top of what `table` shows; give what went wrong in the lake."""
-        rows, instant_us = stamp(self.newest_instant_us(table))
+        rows, instant_us = append.stamp(self.newest_instant_us(table))
         schema = rows.collect_schema()
         aligning = alignment(schema, self.schema(table))
-        if aligning.conflicts:
-            raise MetadataSchemaError(
-                f"Rows of '{name}' can't be written: another writer has just given the table other "
-                "types",
-                [
-                    f"'{each.column}' is {each.got}, not {each.wanted}"
-                    for each in aligning.conflicts
-                ],
-                feature=name,
-            )
+        _refuse_conflicts(aligning, append.name)
         aligned = rows.select(aligned_columns(schema, aligning.schema))
+        write: Callable[..., None] = write_deltalake
         try:
-            write_deltalake(
+            write(
                 table,
-                aligned if isinstance(aligned, pl.DataFrame) else _record_batches(aligned),
+                aligned if isinstance(aligned, pl.DataFrame) else record_batches(aligned),
                 mode="append",
                 schema_mode="merge" if aligning.evolves else None,
                 commit_properties=CommitProperties(
-                    custom_metadata=note.metadata(instant_us=instant_us),
+                    custom_metadata=append.note.metadata(
+                        instant_us=instant_us, write_id=append.write_id
+                    ),
                     max_commit_retries=_RETRIES,
-                    app_transactions=[transaction],
+                    app_transactions=[Transaction(*append.transaction)],
                 ),
                 post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
                 **self._write_options,
             )
-        except (DeltaError, OSError) as error:
-            return error
-        except BaseException as error:
-            # A panic in Rust code is no Exception; the write failed like any other.
-            if type(error).__name__ != "PanicException":
-                raise
-            return StoreError(f"delta-rs panicked: {error}", feature=name)
+        except BaseException as error:  # noqa: BLE001 -- panics are no Exception
+            return _failure(error)
         return None
 
-    def _reopened(self, path: str, *, name: str, first: bool) -> PinnedTable:
-        try:
-            table = self.opened(path)
-        except UnreadableTableError as error:
-            if first:
-                raise
-            raise _unknown_state(name, error) from error
+    def _is_committed(self, table: DeltaTable, append: _Append) -> bool:
+        committed = table.transaction_version(append.transaction.app_id)
+        return committed is not None and committed >= append.transaction.version
+
+    def _existing(self, path: str, name: str) -> PinnedTable:
+        table = self.opened(path)
         if table is None:
             raise StoreError(
                 f"The table of '{name}' is gone from '{redact(path)}': it was removed while it was "
@@ -344,56 +319,101 @@ class DeltaTables:
             )
         return table
 
-    def _settled(
-        self,
-        path: str,
-        transaction: Transaction,
-        failure: Exception,
-        *,
-        attempts: int,
-        name: str,
-    ) -> Commit:
-        """Look whether an append that failed has landed all the same; raise if not."""
-        table = self._reopened(path, name=name, first=False)
-        committed = table.transaction_version(transaction.app_id)
-        if committed is not None and committed >= transaction.version:
-            return Commit(table.version(), already_committed=False)
-        if isinstance(failure, CommitFailedError):
-            raise WriteConflictError(
-                f"Gave up writing to '{name}' after {attempts} attempts: other writers kept "
-                f"committing first. Nothing was written; write again when there are fewer. "
-                f"Last conflict: {failure}",
-                attempts=attempts,
-                feature=name,
-            ) from failure
-        raise StoreError(
-            f"Writing to '{name}' failed, and nothing was written: {failure}", feature=name
-        ) from failure
+    def _reopened(self, append: _Append) -> PinnedTable:
+        """The table after an attempt that failed, to see whether it landed all the same."""
+        try:
+            return self._existing(append.path, append.name)
+        except UnreadableTableError as error:
+            raise CommitStateUnknownError(
+                f"Whether the last write to '{append.name}' was committed is unknown: {error}. "
+                "Look at the newest rows when the lake answers again, or write again with the same "
+                "idempotency_key.",
+                feature=append.name,
+            ) from error
+
+    # --- clearing --------------------------------------------------------------------------------
+
+    def clear(self, path: str, schema: pl.Schema, note: CommitNote, *, name: str) -> None:
+        """Leave a table with no rows and these columns; older versions stay readable.
+
+        That takes three commits, since an append-only table must be opened for it first. When it is
+        cut off after the first or second, the table is whole, and merely not append-only.
+
+        Raises:
+            WriteConflictError: Writers kept committing meanwhile; nothing was cleared.
+            StoreError: It failed; nothing was cleared.
+        """
+        try:
+            self._clear(path, schema, note, name=name)
+        finally:
+            self._make_append_only(path)
+
+    def _clear(self, path: str, schema: pl.Schema, note: CommitNote, *, name: str) -> None:
+        failure: Exception | None = None
+        tries = 0
+        for _ in attempts(seconds=self._retry_seconds):
+            tries += 1
+            table = self._existing(path, name)
+            instant_us = max(self.newest_instant_us(table) or 0, time.time_ns() // 1000)
+            metadata = note.metadata(instant_us=instant_us, write_id=uuid.uuid4().hex)
+            try:
+                table.alter.set_table_properties({"delta.appendOnly": "false"})
+                write_deltalake(
+                    table,
+                    pl.DataFrame(schema=schema),
+                    mode="overwrite",
+                    schema_mode="overwrite",
+                    # An append in between must not be cleared away unseen.
+                    commit_properties=CommitProperties(
+                        custom_metadata=metadata, max_commit_retries=0
+                    ),
+                )
+            except BaseException as error:  # noqa: BLE001 -- panics are no Exception
+                failure = _failure(error)
+            else:
+                return
+            if not isinstance(failure, CommitFailedError):
+                raise StoreError(
+                    f"Dropping '{name}' failed, and nothing was dropped: "
+                    f"{self._secrets.told(failure)}",
+                    feature=name,
+                ) from self._secrets.shown(failure)
+        raise WriteConflictError(
+            f"Gave up dropping '{name}' after {tries} attempts: others kept writing to it. "
+            "Stop them, and drop again.",
+            attempts=tries,
+            feature=name,
+        ) from self._secrets.shown(failure)
+
+    def _make_append_only(self, path: str) -> None:
+        """Close a table that was opened for clearing; one that can't be closed stays as it is."""
+        name = "delta.appendOnly"
+        for _ in attempts(seconds=10):
+            try:
+                table = self.opened(path)
+                if table is not None and table.metadata().configuration.get(name) != "true":
+                    table.alter.set_table_properties({name: "true"})
+            except CommitFailedError:
+                continue
+            except BaseException as error:  # noqa: BLE001 -- panics are no Exception
+                _failure(error)
+            return
 
 
-def _unknown_state(name: str, error: Exception) -> CommitStateUnknownError:
-    return CommitStateUnknownError(
-        f"Whether the last write to '{name}' was committed is unknown: {error}. Look at the newest "
-        "rows when the lake answers again, or write again with the same idempotency_key.",
-        feature=name,
-    )
+def _refuse_conflicts(aligning: Alignment, name: str) -> None:
+    if aligning.conflicts:
+        raise MetadataSchemaError(
+            f"Rows of '{name}' can't be written: another writer has just given the table other "
+            "types",
+            [f"'{each.column}' is {each.got}, not {each.wanted}" for each in aligning.conflicts],
+            feature=name,
+        )
 
 
-def _pauses() -> Iterator[float]:
-    """Ever longer random pauses in seconds, without end."""
-    longest = 0.02
-    while True:
-        yield random.uniform(0, longest)  # noqa: S311 -- spreads writers, protects nothing
-        longest = min(longest * 2, 1.0)
-
-
-def _record_batches(rows: pl.LazyFrame) -> pa.RecordBatchReader:
-    """Stream a frame without holding it in memory."""
-    schema = rows.collect_schema()
-    arrow = pl.DataFrame(schema=schema).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
-    return pa.RecordBatchReader.from_batches(arrow, _batches(rows))
-
-
-def _batches(rows: pl.LazyFrame) -> Iterator[pa.RecordBatch]:
-    for chunk in rows.collect_batches(chunk_size=_BATCH_ROWS, engine="streaming"):
-        yield from chunk.to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches()
+def _failure(error: BaseException) -> Exception:
+    """What went wrong in delta-rs, be it a panic; anything else that is no Exception goes on."""
+    if isinstance(error, Exception):
+        return error
+    if type(error).__name__ == "PanicException":
+        return StoreError(f"delta-rs panicked: {error}")
+    raise error

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 import polars as pl
 
@@ -30,7 +30,7 @@ from metaxy.versioning.system_columns import (
     PROVENANCE_BY_FIELD,
 )
 
-Rows = TypeVar("Rows", pl.DataFrame, pl.LazyFrame)
+Rows = pl.DataFrame | pl.LazyFrame
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK: Final = timedelta(microseconds=1)

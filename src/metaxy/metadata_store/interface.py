@@ -1,0 +1,141 @@
+"""What a kind of store implements: four methods about rows, and hooks that it may do better.
+
+Nothing here knows increments, records or whether the store is open.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import narwhals as nw
+import polars as pl
+from narwhals.typing import Frame
+
+from metaxy.errors import StoreError
+from metaxy.graph.graph import FeatureGraph
+from metaxy.metadata_store import system
+from metaxy.metadata_store.chain import Scan
+from metaxy.metadata_store.commits import CommitNote
+from metaxy.metadata_store.frames import Filter, polars_lazy
+from metaxy.metadata_store.hash_settings import HashSettings, still_agreed
+from metaxy.metadata_store.store_config import MetadataStoreConfig
+from metaxy.metadata_store.writing import WriteResult
+from metaxy.models.keys import CoercibleToFeatureKey, FeatureKey
+from metaxy.versioning.system_columns import CREATED_AT, FEATURE_VERSION
+from metaxy.versioning.types import HashAlgorithm
+
+
+class StoreInterface(ABC):
+    """A place for the rows of features.
+
+    Abstract are the methods that every kind must have; the others have a slow general way.
+    """
+
+    supports_idempotency_keys: ClassVar[bool] = False
+
+    @classmethod
+    @abstractmethod
+    def config_model(cls) -> type[MetadataStoreConfig]:
+        """The model of this store's options."""
+
+    @abstractmethod
+    def display(self) -> str:
+        """Name the store for people, without credentials."""
+
+    @property
+    @abstractmethod
+    def graph(self) -> FeatureGraph:
+        """The features."""
+
+    @abstractmethod
+    def write_metadata_to_store(
+        self,
+        feature_key: FeatureKey,
+        df: Frame,
+        **kwargs: Any,  # noqa: ANN401 -- the reference's signature
+    ) -> WriteResult | None:
+        """Append rows to a feature's table in one step, creating the table if there is none.
+
+        Args:
+            df: Rows with all columns of the table, metaxy's own among them; a LazyFrame when they
+                may not fit into memory.
+            kwargs: `note`, a `CommitNote`: what the write is about. A store may leave it alone.
+        """
+
+    @abstractmethod
+    def read_metadata_in_store(
+        self,
+        feature: CoercibleToFeatureKey,
+        *,
+        filters: Sequence[Filter] | None = None,
+        columns: Sequence[str] | None = None,
+        **kwargs: Any,  # noqa: ANN401 -- the reference's signature
+    ) -> nw.LazyFrame[Any] | None:
+        """All rows that this store has of a feature, superseded ones too; None without a table."""
+
+    # --- hooks -----------------------------------------------------------------------------------
+
+    def scan_in_store(self, key: FeatureKey, feature_version: str | None) -> Scan | None:
+        """The rows of one feature version (None: of all) in this store; None without a table."""
+        wanted = [] if feature_version is None else [nw.col(FEATURE_VERSION) == feature_version]
+        found = self.read_metadata_in_store(key, filters=wanted)
+        if found is None:
+            return None
+        frame = polars_lazy(found)
+        return Scan(
+            frame,
+            has_rows=lambda: not frame.head(1).collect().is_empty(),
+            instants=None,
+            source=self.display(),
+        )
+
+    def table_schema(self, key: FeatureKey) -> pl.Schema | None:
+        """The columns of a feature's table; None without a table."""
+        found = self.read_metadata_in_store(key)
+        return None if found is None else polars_lazy(found).collect_schema()
+
+    def newest_instant(self, key: FeatureKey) -> datetime | None:
+        """The latest instant in a feature's table; None where the store sees to instants itself."""
+        found = self.read_metadata_in_store(key)
+        if found is None:
+            return None
+        newest = polars_lazy(found).select(pl.col(CREATED_AT).max()).collect().item()
+        return newest if isinstance(newest, datetime) else None
+
+    def features_in_store(self) -> tuple[FeatureKey, ...]:
+        """The features that have a table; by default, looked for among those of the graph."""
+        return tuple(key for key in self.graph.keys if self.read_metadata_in_store(key) is not None)
+
+    def drop_in_store(self, key: FeatureKey) -> None:
+        """Remove all rows of a feature's table, which exists."""
+        raise StoreError(
+            f"{self.display()} can't drop '{key}': a {type(self).__name__} only appends.",
+            store=self.display(),
+            feature=str(key),
+        )
+
+    def read_hash_settings(self) -> HashSettings | None:
+        """What the lake has recorded of how it hashes; None if nothing."""
+        found = self.read_metadata_in_store(system.LAKE_KEY)
+        if found is None:
+            return None
+        rows = polars_lazy(found).sort("recorded_at").collect()
+        if rows.is_empty():
+            return None
+        first = rows.row(0, named=True)
+        return HashSettings(HashAlgorithm(first["hash_algorithm"]), first["hash_truncation_length"])
+
+    def record_hash_settings(self, settings: HashSettings) -> HashSettings:
+        """Record how the lake hashes, if it hasn't yet, and give what is recorded now.
+
+        Raises:
+            HashSettingsMismatchError: Somebody has just recorded something else.
+        """
+        recorded = self.read_hash_settings()
+        if recorded is None:
+            row = system.lake_row(settings, now=datetime.now(UTC))
+            note = CommitNote("system", rows=1)
+            self.write_metadata_to_store(system.LAKE_KEY, nw.from_native(row), note=note)
+            recorded = self.read_hash_settings()
+        return still_agreed(settings, recorded, store=self.display())

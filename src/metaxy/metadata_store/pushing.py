@@ -1,0 +1,96 @@
+"""The graph in the lake: pushes, the graphs restored from them, and the log of events."""
+
+from datetime import UTC, datetime
+
+import narwhals as nw
+import polars as pl
+
+from metaxy.graph.graph import FeatureGraph
+from metaxy.metadata_store import system
+from metaxy.metadata_store.commits import CommitNote
+from metaxy.metadata_store.frames import polars_lazy
+from metaxy.metadata_store.opening import OpenableStore
+from metaxy.metadata_store.writing import next_instant
+from metaxy.models.keys import FeatureKey
+
+
+def push_graph(store: OpenableStore, project: str) -> system.PushResult:
+    """Record the features of a project, unless the newest push says the same."""
+    hashing = store.hash_settings
+    graph = store.graph
+    recorded = read_pushes(store)
+    newest = recorded.get_column("recorded_at").max()
+    now = next_instant(datetime.now(UTC), newest if isinstance(newest, datetime) else None)
+    rows = system.snapshot_rows(graph, project, hashing=hashing, now=now)
+    snapshot = hashing.stamp(graph.snapshot_version_of(project))
+    latest = system.latest_push(recorded, project)
+    result = system.push_result(rows, latest, snapshot=snapshot, project=project)
+    if result.case != "unchanged":
+        _append_rows(store, system.FEATURE_VERSIONS_KEY, rows)
+        record_event(
+            store,
+            "graph_pushed",
+            project=project,
+            case=result.case,
+            snapshot_version=snapshot,
+            features=result.features,
+        )
+    return result
+
+
+def pushed_project(asked: str | None, graph: FeatureGraph) -> str:
+    """The project that a push is about.
+
+    Args:
+        asked: By name; None means the only one in the graph.
+
+    Raises:
+        ValueError: The graph has features of several projects, or none of this one.
+    """
+    projects = graph.projects
+    if asked is None and len(projects) == 1:
+        return projects[0]
+    if asked is None or asked not in projects:
+        found = ", ".join(projects) or "none"
+        raise ValueError(
+            f"Which project is pushed? The graph has features of: {found}. "
+            + (f"None is of '{asked}'." if asked else "Name one of them.")
+        )
+    return asked
+
+
+def read_pushes(store: OpenableStore) -> pl.DataFrame:
+    """One row a feature and push, with the columns of `system.FEATURE_VERSIONS`; maybe none."""
+    return _rows_read(store, system.FEATURE_VERSIONS_KEY, system.FEATURE_VERSIONS)
+
+
+def read_events(store: OpenableStore) -> pl.DataFrame:
+    """One row an event in this lake, with the columns of `system.EVENTS`, oldest first."""
+    return _rows_read(store, system.EVENTS_KEY, system.EVENTS).sort("recorded_at")
+
+
+def record_event(
+    store: OpenableStore,
+    kind: str,
+    *,
+    project: str,
+    feature: FeatureKey | None = None,
+    **details: object,
+) -> None:
+    """Append one event to the log, with the time that it is now."""
+    now = datetime.now(UTC)
+    event = system.event_row(kind, now=now, project=project, feature=feature, details=details)
+    _append_rows(store, system.EVENTS_KEY, event)
+
+
+def _rows_read(store: OpenableStore, key: FeatureKey, columns: pl.Schema) -> pl.DataFrame:
+    rows = store.read_metadata_in_store(key)
+    if rows is None:
+        return pl.DataFrame(schema=columns)
+    return polars_lazy(rows).select(columns.names()).collect()
+
+
+def _append_rows(store: OpenableStore, key: FeatureKey, rows: pl.DataFrame) -> None:
+    store.settle_hash_settings()
+    note = CommitNote("system", rows=rows.height)
+    store.write_metadata_to_store(key, nw.from_native(rows), note=note)

@@ -1,0 +1,153 @@
+"""Writes to a store: from a user's frame to a commit, and its result."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import narwhals as nw
+import polars as pl
+from narwhals.typing import IntoFrame
+
+from metaxy.errors import StoreError
+from metaxy.graph.plan import FeaturePlan
+from metaxy.metadata_store.commits import CommitNote
+from metaxy.metadata_store.deleting import tombstones
+from metaxy.metadata_store.frames import Filter, conditions, polars_frame
+from metaxy.metadata_store.opening import OpenableStore
+from metaxy.metadata_store.reading import records_read
+from metaxy.metadata_store.records import RecordContract, Stamps
+from metaxy.metadata_store.writing import (
+    WriteResult,
+    next_instant,
+    prepared_write,
+    source_frame,
+    with_instant,
+)
+from metaxy.models.keys import FeatureKey
+from metaxy.versioning.system_columns import PROVENANCE_BY_FIELD
+
+NOTHING_WRITTEN = WriteResult(0)
+
+
+def write_records(
+    store: OpenableStore,
+    plan: FeaturePlan,
+    df: IntoFrame | None,
+    *,
+    stamps: Stamps,
+    native_only: bool,
+    may_create: bool,
+    idempotency_key: str | None,
+    expanded_parents: IntoFrame | None,
+) -> WriteResult:
+    """Check a frame as a whole and append it in one commit."""
+    check_idempotency_key(store, idempotency_key)
+    table = store.table_schema(plan.key)
+    parents = None
+    if expanded_parents is not None:
+        what = f"expanded_parents of '{plan.key}'"
+        parents = polars_frame(expanded_parents, what=what, native_only=native_only).lazy()
+    if parents is not None and df is None:
+        given = _no_children(plan, parents, table)
+    else:
+        given = polars_frame(df, what=f"The frame for '{plan.key}'", native_only=native_only)
+    with source_frame(given) as (frame, engine):
+        if parents is None and frame.select(pl.len()).collect().item() == 0:
+            return NOTHING_WRITTEN
+        prepared = prepared_write(
+            frame,
+            RecordContract.of(plan),
+            stamps,
+            hashing=store.hash_settings,
+            table=table,
+            engine=engine,
+            expanded_parents=parents,
+        )
+        if not prepared.height:
+            return NOTHING_WRITTEN
+        if table is None and not may_create:
+            raise _no_table(store, plan.key)
+        rows = prepared.rows if engine == "streaming" else prepared.rows.collect()
+        note = _note("write", stamps, rows=prepared.height, idempotency_key=idempotency_key)
+        return _committed(store, plan.key, rows, note=note)
+
+
+def delete_records(
+    store: OpenableStore,
+    plan: FeaturePlan,
+    *,
+    stamps: Stamps,
+    filters: Sequence[Filter] | None,
+    records: IntoFrame | None,
+) -> WriteResult:
+    """Append a tombstone for each current record that is to end."""
+    if not filters and records is None:
+        raise ValueError(
+            f"Say which records of '{plan.key}' to delete: filters=[…] or records=frame. "
+            "To delete all that was ever written of it, use drop_feature_metadata."
+        )
+    scan = store.scan_in_store(plan.key, stamps.feature_version)
+    if scan is None:
+        return NOTHING_WRITTEN
+    columns = scan.frame.collect_schema().names()
+    current = records_read(
+        scan, plan.records, filters=(), columns=None, latest_only=True, across_versions=False
+    ).select(columns)
+    chosen = None if records is None else polars_frame(records, what="records").lazy()
+    rows = tombstones(current, plan, stamps, filters=conditions(filters), records=chosen).collect()
+    if rows.is_empty():
+        return NOTHING_WRITTEN
+    return _committed(store, plan.key, rows, note=_note("delete", stamps, rows=rows.height))
+
+
+def check_idempotency_key(store: OpenableStore, key: str | None) -> None:
+    """Refuse a key that is none, or that the store couldn't keep."""
+    if key is None:
+        return
+    if not isinstance(key, str) or not key:  # pyright: ignore[reportUnnecessaryIsInstance] -- users give anything
+        raise ValueError(f"idempotency_key is {key!r}: give a name for the write, or None.")
+    if not store.supports_idempotency_keys:
+        raise StoreError(
+            f"{store.display()} can't write with an idempotency_key: it has no way to commit "
+            "a key along with rows.",
+            store=store.display(),
+        )
+
+
+def _committed(
+    store: OpenableStore, key: FeatureKey, rows: pl.DataFrame | pl.LazyFrame, *, note: CommitNote
+) -> WriteResult:
+    """Stamp rows with an instant and hand them to the store."""
+    store.settle_hash_settings()
+    instant = next_instant(datetime.now(UTC), store.newest_instant(key))
+    stamped = with_instant(rows, instant)
+    outcome = store.write_metadata_to_store(key, nw.from_native(stamped), note=note)
+    return WriteResult(note.rows or 0) if outcome is None else outcome
+
+
+def _no_table(store: OpenableStore, key: FeatureKey) -> StoreError:
+    return StoreError(
+        f"'{key}' has no table in {store.display()}, and auto_create_tables is off. "
+        "Turn it on for the first write of a feature.",
+        store=store.display(),
+        feature=str(key),
+    )
+
+
+def _no_children(plan: FeaturePlan, parents: pl.LazyFrame, table: pl.Schema | None) -> pl.DataFrame:
+    """A frame of records without rows, for a write that only tells of childless parents."""
+    known = dict(table or {}) | dict(parents.collect_schema())
+    names = dict.fromkeys((*plan.id_columns, *plan.grain, PROVENANCE_BY_FIELD))
+    return pl.DataFrame(schema={name: known.get(name, pl.String()) for name in names})
+
+
+def _note(
+    operation: str, stamps: Stamps, *, rows: int, idempotency_key: str | None = None
+) -> CommitNote:
+    return CommitNote(
+        operation,
+        rows=rows,
+        feature_version=stamps.feature_version,
+        snapshot_version=stamps.snapshot_version,
+        materialization_id=stamps.materialization_id,
+        idempotency_key=idempotency_key,
+    )
