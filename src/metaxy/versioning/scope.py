@@ -195,4 +195,4 @@ def fulfilling_renamed(
         pl.col(kept[new]).alias(old) for old, new in names.items()
     )
     original = {inner: outer for outer, inner in kept.items()}
-    return fulfilling(told, conditions).select(original).rename(original)
+    return fulfilling(told, conditions).select(list(original)).rename(original)
