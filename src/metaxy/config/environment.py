@@ -15,6 +15,8 @@ from metaxy.config.tree import Entries, Entry, Fault, Origin, Path, flatten
 PREFIX = "METAXY_"
 CONFIG_FILE = "METAXY_CONFIG"
 """Names the configuration file itself, so it is no setting."""
+DEBUG = "METAXY_DEBUG"
+"""Makes the command line show tracebacks; no setting either."""
 
 _LISTS = frozenset({"entrypoints", "fallback_stores"})
 
@@ -31,7 +33,7 @@ def read_environment(
     entries: Entries = {}
     faults: list[Fault] = []
     for name, text in sorted(environment.items()):
-        if not name.startswith(PREFIX) or name == CONFIG_FILE or not text:
+        if not name.startswith(PREFIX) or name in (CONFIG_FILE, DEBUG) or not text:
             continue
         path = _spelled_as_known(name.removeprefix(PREFIX).split("__"), known)
         try:

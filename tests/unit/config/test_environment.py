@@ -70,6 +70,11 @@ def test_other_programs_variables_are_left_alone() -> None:
     assert config.project is None
 
 
+def test_the_variable_for_tracebacks_is_no_setting() -> None:
+    """`METAXY_DEBUG` is for the command line, and no unknown setting."""
+    assert MetaxyConfig.load(environment={"METAXY_DEBUG": "1"}).files == ()
+
+
 def test_an_unknown_variable_is_an_error() -> None:
     """A slip in a variable's name is told with the right variable."""
     with pytest.raises(ConfigError) as caught:
