@@ -1,0 +1,156 @@
+"""What is to be computed of each feature, by counts.
+
+It asks `MetadataStore.resolve_update` and reads no more columns than counting takes. Counts are of
+what can be computed now: once it has been, features further down may have more.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+import narwhals as nw
+import polars as pl
+
+from metaxy.errors import MetaxyError
+from metaxy.graph.graph import FeatureGraph
+from metaxy.graph.plan import FeaturePlan
+from metaxy.metadata_store.base import MetadataStore
+from metaxy.models.keys import FeatureKey
+from metaxy.versioning.system_columns import CREATED_AT, PROVENANCE
+from metaxy.versioning.types import LazyIncrement
+
+FeatureState = Literal["in_sync", "pending", "waiting", "not_compared", "not_written", "failed"]
+"""How a feature stands.
+
+- in_sync: nothing is to be computed or removed.
+- pending: something is.
+- waiting: an upstream that it needs has never had records of its current version.
+- not_compared: a root with records; only its samples could tell more.
+- not_written: a root that has never had records of its current version.
+- failed: asking ended in an error.
+"""
+
+_PENDING: frozenset[FeatureState] = frozenset({"pending", "waiting", "not_written"})
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureStatus:
+    """How a feature stands in a store.
+
+    Attributes:
+        feature_version: As stamped in the lake.
+        records: How many current records of this version the store itself has.
+        added: How many records are to be computed; None where that can't be told. Where records are
+            made by expansion, it counts parents.
+        changed: How many are to be computed again; as `added`.
+        removed: How many stored records are no longer expected.
+        last_write_at: The instant of the newest row in the store, of whatever feature version.
+        grain: The columns that name what `added` and `changed` count.
+        counts_parents: Whether these are not the feature's own id columns.
+        waits_for: Upstreams that have never had records of their current version, in the store or
+            its fallbacks.
+        has_older_versions: Whether there are rows, but none of the current feature version.
+        error: Why it can't be told.
+    """
+
+    key: FeatureKey
+    project: str
+    feature_version: str
+    state: FeatureState
+    records: int = 0
+    added: int | None = None
+    changed: int | None = None
+    removed: int | None = None
+    last_write_at: datetime | None = None
+    grain: tuple[str, ...] = ()
+    counts_parents: bool = False
+    waits_for: tuple[FeatureKey, ...] = ()
+    has_older_versions: bool = False
+    error: str | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether there is something to do, here or upstream."""
+        return self.state in _PENDING
+
+
+def own_features(graph: FeatureGraph, project: str | None) -> tuple[FeatureKey, ...]:
+    """Give the features that a store of this project is written for, in topological order."""
+    if project is None or project not in graph.projects:
+        return graph.topological_order()
+    own = [key for key, each in graph.definitions.items() if each.project == project]
+    return graph.topological_order(own)
+
+
+def feature_status(store: MetadataStore, key: FeatureKey) -> FeatureStatus:
+    """Tell how a feature stands in an open store.
+
+    An error that metaxy raises on purpose becomes part of the answer, so that one feature does not
+    hide the others.
+    """
+    plan = store.graph.plan(key)
+    begun = FeatureStatus(
+        key,
+        plan.project,
+        store.feature_version(key),
+        "in_sync",
+        grain=plan.grain,
+        counts_parents=set(plan.grain) != set(plan.id_columns),
+    )
+    try:
+        return _compared(store, plan, _stored(store, plan, begun))
+    except MetaxyError as error:
+        return replace(begun, state="failed", error=str(error))
+
+
+def _stored(store: MetadataStore, plan: FeaturePlan, status: FeatureStatus) -> FeatureStatus:
+    """Add what the store has."""
+    rows = store.scan_in_store(plan.key, None)
+    if rows is None or not rows.has_rows():
+        return status
+    newest = rows.frame.select(pl.col(CREATED_AT).max()).collect().item()
+    records = store.read_metadata(plan.key, columns=[], allow_fallback=False)
+    return replace(
+        status,
+        records=_height(records),
+        last_write_at=newest,
+        has_older_versions=not _was_written(store, plan.key, is_own=True),
+    )
+
+
+def _compared(store: MetadataStore, plan: FeaturePlan, status: FeatureStatus) -> FeatureStatus:
+    """Add what is to be done."""
+    if plan.is_root:
+        was_written = status.last_write_at is not None and not status.has_older_versions
+        return replace(status, state="not_compared" if was_written else "not_written")
+    missing = tuple(each.upstream for each in plan.inputs if not _was_written(store, each.upstream))
+    needed = {each.upstream for each in plan.inputs if not each.optional}
+    increment = _narrow(store.resolve_update(plan.key, lazy=True)).collect()
+    told = replace(status, removed=len(increment.removed), waits_for=missing)
+    if needed.intersection(missing):
+        return replace(told, state="waiting")
+    state = "in_sync" if increment.is_empty else "pending"
+    return replace(told, state=state, added=len(increment.added), changed=len(increment.changed))
+
+
+def _was_written(store: MetadataStore, key: FeatureKey, *, is_own: bool = False) -> bool:
+    """Tell whether there are rows of the current version, those of deleted records included."""
+    version = store.feature_version(key)
+    scan = store.scan_in_store(key, version) if is_own else store.scan_chain(key, version)
+    return scan is not None and scan.has_rows()
+
+
+def _narrow(increment: LazyIncrement) -> LazyIncrement:
+    """Leave only the columns that comparing takes: counting needs no others."""
+    grain = list(increment.grain)
+    return replace(
+        increment,
+        expected=increment.expected.select(*grain, PROVENANCE),
+        current=increment.current.select(*grain, PROVENANCE),
+        removable=increment.removable.select(grain),
+        required=increment.required.select(grain),
+    )
+
+
+def _height(frame: nw.LazyFrame[Any]) -> int:
+    return int(frame.select(nw.len()).collect().item())
