@@ -1,0 +1,182 @@
+"""The entry point: which commands there are, and how a run ends.
+
+Only click and the standard library are imported here; a command's module is imported when the
+command is called, so that help and completion are quick.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+from click.shell_completion import shell_complete
+
+from metaxy.cli import output
+from metaxy.cli.command import LazyCommand, LazyGroup, Session, debug_wanted
+from metaxy.cli.exit_code import ExitCode
+from metaxy.errors import MetaxyError
+
+_PROGRAMS: Final = ("metaxy", "mx")
+_PUSH: Final = LazyCommand("metaxy.cli.push:push", "Record the features as they are in the code.")
+
+_COMMANDS: Final = {
+    "init": LazyCommand("metaxy.cli.init:init", "Begin a project that works at once."),
+    "demo": LazyCommand("metaxy.cli.demo:demo", "Run the main job on a lake over real files."),
+    "status": LazyCommand("metaxy.cli.status:status", "Tell what is to be computed."),
+    "push": _PUSH,
+    "list": LazyGroup(
+        name="list",
+        help="List what there is.",
+        lazy={
+            "features": LazyCommand(
+                "metaxy.cli.list:list_features", "List the features of the code and of the lake."
+            ),
+            "stores": LazyCommand("metaxy.cli.list:list_stores", "List the configured stores."),
+        },
+    ),
+    "graph": LazyGroup(
+        name="graph",
+        help="Draw the feature graph, compare it, see its past.",
+        lazy={
+            "render": LazyCommand("metaxy.cli.graph:render", "Draw the feature graph."),
+            "push": _PUSH,
+            "history": LazyCommand("metaxy.cli.graph:history", "List what was pushed, and when."),
+            "diff": LazyCommand("metaxy.cli.graph:diff", "Compare the code with what was pushed."),
+        },
+    ),
+    "metadata": LazyGroup(
+        name="metadata",
+        help="Delete records, or all of a feature.",
+        lazy={
+            "delete": LazyCommand(
+                "metaxy.cli.metadata:delete", "End the records that fulfil a filter."
+            ),
+            "drop": LazyCommand(
+                "metaxy.cli.metadata:drop", "Remove all records of features, of every version."
+            ),
+        },
+    ),
+    "config": LazyGroup(
+        name="config",
+        help="See the settings.",
+        lazy={
+            "show": LazyCommand(
+                "metaxy.cli.config:show", "Show every setting and where it comes from."
+            ),
+        },
+    ),
+    "completion": LazyCommand(
+        "metaxy.cli.completion:completion", "Print the script that makes a shell complete."
+    ),
+}
+
+
+@click.group(
+    "metaxy",
+    cls=LazyGroup,
+    lazy=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done or in sync, 1 error, 2 changes pending, 3 refused.",
+)
+@click.version_option(
+    package_name="metaxy-lake", prog_name="metaxy", message="%(prog)s %(version)s"
+)
+def cli() -> None:
+    """Tell which records must be computed, computed again, or dropped.
+
+    \b
+    A first round:
+      metaxy init      write metaxy.toml and a first feature
+      metaxy push      record the features in the lake
+      metaxy status    see what is to be computed
+    """
+
+
+def main() -> None:
+    """Run the program on the arguments of the process, and end the process."""
+    called = Path(sys.argv[0]).stem
+    sys.exit(run(sys.argv[1:], program=called if called in _PROGRAMS else _PROGRAMS[0]))
+
+
+def run(arguments: Sequence[str], *, program: str = _PROGRAMS[0]) -> int:
+    """Run the program, and give its exit code; nothing that goes wrong gets out of here."""
+    output.set_up_streams()
+    session = Session(debug=debug_wanted())
+    try:
+        code = _completed(program)
+        if code is None:
+            code = _invoked(list(arguments), program, session)
+        output.finish()
+    except BrokenPipeError:
+        output.abandon()
+        return ExitCode.PIPE_CLOSED
+    except (KeyboardInterrupt, click.Abort):
+        return ExitCode.INTERRUPTED
+    except Exception as error:  # noqa: BLE001  the last place to tell it
+        _tell(error, session)
+        return ExitCode.ERROR
+    return code
+
+
+def _completed(program: str) -> int | None:
+    """Answer a shell that asks for completions; None if none does."""
+    variable = f"_{program.upper()}_COMPLETE"
+    instruction = os.environ.get(variable)
+    return shell_complete(cli, {}, program, variable, instruction) if instruction else None
+
+
+def _invoked(arguments: list[str], program: str, session: Session) -> int:
+    try:
+        with cli.make_context(program, arguments, obj=session) as context:
+            code: object = cli.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+def _tell(error: Exception, session: Session) -> None:
+    if session.debug:
+        output.message("".join(traceback.format_exception(error)))
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        output.message(error.format_message())
+    elif isinstance(error, click.UsageError):
+        _tell_usage(error)
+    elif isinstance(error, click.ClickException):
+        output.error(error.format_message())
+    elif isinstance(error, MetaxyError):
+        output.error(str(error))
+    elif isinstance(error, OSError):
+        output.error(f"{type(error).__name__}: {error}")
+    else:
+        output.error(_told_as_bug(error, session))
+
+
+def _tell_usage(error: click.UsageError) -> None:
+    output.error(error.format_message())
+    if error.ctx is not None:
+        output.message(f"\n{error.ctx.get_usage()}")
+        output.message(f"`{error.ctx.command_path} --help` tells more.")
+
+
+def _told_as_bug(error: Exception, session: Session) -> str:
+    place = _place(error)
+    told = f"{type(error).__name__}: {error}".rstrip(": ")
+    more = "" if session.debug else " `--debug` shows how it came about."
+    return f"{told}\nThis is a bug in metaxy{place}; please report it.{more}"
+
+
+def _place(error: Exception) -> str:
+    """Tell the file and line of metaxy where it happened, as far inside as it goes."""
+    package = Path(__file__).parents[1]
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(package)
+    ]
+    if not frames:
+        return ""
+    file = Path(frames[-1].filename).relative_to(package.parent)
+    return f", at {file.as_posix()}:{frames[-1].lineno}"

@@ -1,0 +1,146 @@
+"""`metaxy status`: what is to be computed."""
+
+from collections.abc import Sequence
+
+import click
+
+from metaxy.cli import output
+from metaxy.cli.command import Command
+from metaxy.cli.exit_code import ExitCode
+from metaxy.cli.opening import OpenStore, opened_store
+from metaxy.cli.options import features_argument, json_option, store_option
+from metaxy.errors import counted, listed
+from metaxy.models.keys import FeatureKey
+from metaxy.project.status import FeatureState, FeatureStatus, feature_status, own_features
+
+_WORDS: dict[FeatureState, str] = {
+    "in_sync": "in sync",
+    "pending": "pending",
+    "waiting": "waiting",
+    "not_compared": "not compared",
+    "not_written": "not written",
+    "failed": "failed",
+}
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        ("metaxy status", "All features of the project."),
+        ("metaxy status video/faces", "One feature."),
+        ("metaxy status --json >status.json", "For a program; 2 is the exit code for pending."),
+    ],
+)
+@features_argument()
+@store_option
+@json_option
+def status(*, features: Sequence[str], store_name: str | None, as_json: bool) -> ExitCode:
+    """Tell what is to be computed.
+
+    Each feature comes after those that it depends on, with the records that the store has and
+    those to be added, changed or removed. A root feature is not compared: only who knows its
+    samples can tell what it lacks.
+
+    Exits with 0 if all is in sync, with 2 if something is to be computed, with 1 on errors.
+    """
+    with opened_store(store_name) as opened:
+        statuses = _statuses(opened, features)
+        if as_json:
+            output.json_data(_as_json(opened, statuses))
+        else:
+            _print(statuses)
+            output.message(f"\n{_summary(statuses)}")
+    if any(each.state == "failed" for each in statuses):
+        return ExitCode.ERROR
+    return ExitCode.PENDING if any(each.is_pending for each in statuses) else ExitCode.OK
+
+
+def _statuses(opened: OpenStore, features: Sequence[str]) -> list[FeatureStatus]:
+    if features:
+        asked = [opened.graph.definition(FeatureKey(feature)).key for feature in features]
+        keys = opened.graph.topological_order(asked)
+    else:
+        keys = own_features(opened.graph, opened.store.project)
+    statuses: list[FeatureStatus] = []
+    with output.progress(len(keys)) as begin:
+        for key in keys:
+            begin(str(key))
+            statuses.append(feature_status(opened.store, key))
+    return statuses
+
+
+def _print(statuses: Sequence[FeatureStatus]) -> None:
+    output.table(
+        ["feature", "state", "records", "added", "changed", "removed", "last write"],
+        [
+            (
+                str(each.key),
+                _WORDS[each.state],
+                each.records,
+                each.added,
+                each.changed,
+                each.removed,
+                each.last_write_at,
+            )
+            for each in statuses
+        ],
+        numbers=("records", "added", "changed", "removed"),
+    )
+    notes = [f"{each.key}: {note}" for each in statuses for note in _notes(each)]
+    roots = [str(each.key) for each in statuses if each.state == "not_compared"]
+    if roots:
+        notes.append(f"Not compared: roots. resolve_update(…, samples=…) of {listed(roots)} can.")
+    if notes:
+        output.message("\n" + "\n".join(notes))
+
+
+def _notes(status: FeatureStatus) -> list[str]:
+    notes: list[str] = []
+    if status.error is not None:
+        notes.append(status.error)
+    if status.waits_for:
+        upstreams = listed(map(str, status.waits_for))
+        notes.append(f"no records of the current version of its upstream {upstreams} yet.")
+    if status.has_older_versions:
+        notes.append("the store has records of older versions of it only.")
+    if status.counts_parents and (status.added or status.changed):
+        columns = ", ".join(status.grain)
+        notes.append(f"added and changed count what it is made from, by {columns}.")
+    if status.state == "not_written" and not status.has_older_versions:
+        notes.append("a root without records; write_metadata(…) adds the first.")
+    return notes
+
+
+def _summary(statuses: Sequence[FeatureStatus]) -> str:
+    pending = [each for each in statuses if each.is_pending]
+    failed = sum(each.state == "failed" for each in statuses)
+    ending = f" {counted(failed, 'feature')} could not be asked." if failed else ""
+    if not pending:
+        return ("" if failed else "In sync: nothing is to be computed.") + ending.lstrip()
+    return f"Pending: {len(pending)} of {counted(len(statuses), 'feature')}.{ending}"
+
+
+def _as_json(opened: OpenStore, statuses: Sequence[FeatureStatus]) -> dict[str, object]:
+    return {
+        "store": opened.name,
+        "in_sync": not any(each.is_pending or each.state == "failed" for each in statuses),
+        "features": [
+            {
+                "feature": str(each.key),
+                "project": each.project,
+                "feature_version": each.feature_version,
+                "state": each.state,
+                "records": each.records,
+                "added": each.added,
+                "changed": each.changed,
+                "removed": each.removed,
+                "last_write_at": each.last_write_at,
+                "grain": list(each.grain),
+                "counts_parents": each.counts_parents,
+                "waits_for": [str(key) for key in each.waits_for],
+                "has_older_versions": each.has_older_versions,
+                "error": each.error,
+            }
+            for each in statuses
+        ],
+    }

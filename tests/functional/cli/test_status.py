@@ -1,0 +1,158 @@
+"""`metaxy status`: what it counts, what it says, and how it exits."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cli_project import FEATURES, Cli, Compute, WriteRoot
+
+TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+
+
+def test_a_new_lake_is_pending(project: Path, metaxy: Cli) -> None:
+    """Before the first record, roots are not written, all else waits, and nothing is created."""
+    ended = metaxy("status")
+
+    assert ended.code == 2
+    assert ended.out.splitlines() == [
+        "feature      state        records  added  changed  removed  last write",
+        "video        not written        0      -        -        -  -",
+        "video/crop   waiting            0      -        -        0  -",
+        "video/faces  waiting            0      -        -        0  -",
+    ]
+    assert ended.err.splitlines() == [
+        "",
+        "video: a root without records; write_metadata(…) adds the first.",
+        "video/crop: no records of the current version of its upstream 'video' yet.",
+        "video/faces: no records of the current version of its upstream 'video/crop' yet.",
+        "",
+        "Pending: 3 of 3 features.",
+    ]
+    assert not (project / "lake").exists()
+
+
+def test_each_feature_is_counted_against_what_it_is_made_from(
+    metaxy: Cli, write_root: WriteRoot, compute: Compute
+) -> None:
+    """Added, changed and removed are those of the increment, feature by feature."""
+    write_root(a="1", b="1", c="1")
+    compute("video/crop")
+    write_root(a="2", d="1")
+
+    ended = metaxy("status")
+
+    assert ended.code == 2
+    assert TIME.sub("TIME", ended.out).splitlines() == [
+        "feature      state         records  added  changed  removed  last write",
+        "video        not compared        4      -        -        -  TIME",
+        "video/crop   pending             3      1        1        0  TIME",
+        "video/faces  pending             0      3        0        0  -",
+    ]
+    assert ended.err.splitlines()[-1] == "Pending: 2 of 3 features."
+
+
+def test_a_computed_lake_is_in_sync(metaxy: Cli, write_root: WriteRoot, compute: Compute) -> None:
+    """With everything computed the exit code is 0; that roots aren't compared is said."""
+    write_root(a="1")
+    compute("video/crop", "video/faces")
+
+    ended = metaxy("status")
+
+    assert ended.code == 0
+    assert ended.err.splitlines() == [
+        "",
+        "Not compared: roots. resolve_update(…, samples=…) of 'video' can.",
+        "",
+        "In sync: nothing is to be computed.",
+    ]
+
+
+def test_new_code_makes_all_records_pending(
+    project: Path, metaxy: Cli, write_root: WriteRoot, compute: Compute
+) -> None:
+    """Records of another feature version don't count, and are mentioned."""
+    write_root(a="1", b="1")
+    compute("video/crop", "video/faces")
+    module = project / "demo_features.py"
+    module.write_text(FEATURES.replace('code_version="1"', 'code_version="2"'))
+
+    ended = metaxy("status", "video/faces")
+
+    assert ended.code == 2
+    assert TIME.sub("TIME", ended.out).splitlines()[1:] == [
+        "video/faces  pending        0      2        0        0  TIME",
+    ]
+    assert "video/faces: the store has records of older versions of it only." in ended.err
+
+
+def test_the_store_can_be_chosen(metaxy: Cli, write_root: WriteRoot, compute: Compute) -> None:
+    """`--store` asks another lake, with records of its own."""
+    write_root("other", a="1")
+    compute("video/crop", "video/faces", store_name="other")
+
+    assert metaxy("status", "--store", "other").code == 0
+    assert metaxy("status").code == 2
+
+
+def test_json_has_stable_fields(metaxy: Cli, write_root: WriteRoot, compute: Compute) -> None:
+    """The JSON is the documented one: numbers plain, times in UTC, what is unknown null."""
+    write_root(a="1", b="1")
+    compute("video/crop")
+
+    ended = metaxy("status", "--json", "video/crop", "video")
+
+    assert ended.code == 0
+    assert ended.err == ""
+    assert ended.data["store"] == "dev"
+    assert ended.data["in_sync"] is True
+    root, crop = ended.data["features"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", crop.pop("last_write_at"))
+    assert re.fullmatch("[0-9a-f]{64}", crop.pop("feature_version"))
+    assert crop == {
+        "feature": "video/crop",
+        "project": "demo",
+        "state": "in_sync",
+        "records": 2,
+        "added": 0,
+        "changed": 0,
+        "removed": 0,
+        "grain": ["id"],
+        "counts_parents": False,
+        "waits_for": [],
+        "has_older_versions": False,
+        "error": None,
+    }
+    assert (root["state"], root["added"]) == ("not_compared", None)
+
+
+def test_a_feature_that_cannot_be_asked_does_not_hide_the_others(
+    project: Path, metaxy: Cli, write_root: WriteRoot, compute: Compute
+) -> None:
+    """An error of one feature is its state, the others are told, and the exit code is 1."""
+    module = project / "demo_features.py"
+    selected = FEATURES.replace("FeatureDep(Video)", 'FeatureDep(Video, columns=["path"])')
+    write_root(a="1")
+    compute("video/crop", "video/faces")
+    module.write_text(selected)
+
+    ended = metaxy("status")
+
+    assert ended.code == 1
+    states = [line.split()[:2] for line in ended.out.splitlines()[1:]]
+    assert states == [["video", "not"], ["video/crop", "failed"], ["video/faces", "in"]]
+    assert "video/crop: 'video/crop' needs 1 column that 'video' does not have: 'path'" in ended.err
+    assert ended.err.endswith("1 feature could not be asked.\n")
+
+
+@pytest.mark.usefixtures("project")
+def test_a_misspelt_feature_is_an_error(metaxy: Cli) -> None:
+    """The message has the nearest right name."""
+    ended = metaxy("status", "video/face")
+
+    assert ended.code == 1
+    assert ended.err == (
+        "Error: The graph has no feature 'video/face'; it has 'video', 'video/crop', "
+        "'video/faces'. Did you mean 'video/faces'?\n"
+    )
+    assert ended.out == ""
