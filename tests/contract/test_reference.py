@@ -6,6 +6,7 @@ from pathlib import Path
 import griffe
 
 import metaxy
+from metaxy import DeltaMetadataStore
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,3 +44,12 @@ def test_every_public_method_has_a_docstring() -> None:
     ]
 
     assert undocumented == []
+
+
+def test_the_reference_has_every_option_of_a_store() -> None:
+    """Options have descriptions, not docstrings, so the page has them in tables of its own."""
+    page = (ROOT / "docs/reference/stores.md").read_text(encoding="utf-8")
+
+    told = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+
+    assert sorted(told) == sorted(DeltaMetadataStore.config_model().model_fields)
