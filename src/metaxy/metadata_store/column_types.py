@@ -5,6 +5,7 @@ refusals below were tried out, each with what happens instead.
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import polars as pl
@@ -50,6 +51,10 @@ _REFUSED: Final[dict[type[pl.DataType], str]] = {
     pl.Object: "turn it into String, Binary or a Struct",
     pl.Unknown: "cast it to the type that it should have",
 }
+_HELD: Final = (
+    *(pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.Float32, pl.Float64, pl.Boolean, pl.String),
+    *(pl.Binary, pl.Date, pl.Datetime, pl.Decimal, pl.List, pl.Struct, pl.Map),
+)
 _ID_TYPES: Final = (pl.String, pl.Date, pl.Datetime, pl.Boolean, pl.Decimal)
 
 
@@ -72,7 +77,7 @@ def refusal(name: str, dtype: pl.DataType) -> str | None:
     """Why a column of this type can't be stored, with the way out; None when it can."""
     parts = _parts(name, dtype)
     if parts is not None:
-        told = (refusal(*part) for part in parts.items())
+        told = (*_name_refusals(name, dtype), *(refusal(*part) for part in parts.items()))
         return next((each for each in told if each is not None), None)
     if isinstance(dtype, pl.Struct):
         return f"'{name}' is a struct without fields, which Delta can't store: drop it"
@@ -81,9 +86,28 @@ def refusal(name: str, dtype: pl.DataType) -> str | None:
         return f"'{name}' is {dtype}, and Delta has no unsigned integers: cast it to {wider}"
     if isinstance(dtype, pl.Datetime):
         return _datetime_refusal(name, dtype)
-    if type(dtype) in _REFUSED:
-        return f"'{name}' is {dtype}, which would not come back from Delta: {_REFUSED[type(dtype)]}"
-    return None
+    if isinstance(dtype, _HELD):
+        return None
+    way_out = _REFUSED.get(type(dtype), "cast it to a plain type")
+    return f"'{name}' is {dtype}, which would not come back from Delta: {way_out}"
+
+
+def name_refusal(name: str, others: Iterable[str]) -> str | None:
+    """Why a column (or struct field) can't have this name beside others; None when it can."""
+    if "\0" in name:
+        return f"{name!r} has a NUL character in its name, which Delta can't store: rename it"
+    twin = next((each for each in others if each.casefold() == name.casefold()), None)
+    if twin is None:
+        return None
+    return f"'{twin}' and '{name}' differ only by case, which Delta ignores: rename one"
+
+
+def _name_refusals(path: str, dtype: pl.DataType) -> Iterator[str]:
+    names = list(struct_fields(dtype))
+    for position, name in enumerate(names):
+        refused = name_refusal(name, names[:position])
+        if refused is not None:
+            yield f"in '{path}', {refused}"
 
 
 def _parts(name: str, dtype: pl.DataType) -> dict[str, pl.DataType] | None:

@@ -39,7 +39,10 @@ def polars_frame(
     try:
         eager = known if isinstance(known, nw.DataFrame) else known.collect("polars")
         return eager.to_polars()
-    except Exception as error:
+    except BaseException as error:
+        # Polars panics on some types that it can't take over, and a panic is no Exception.
+        if not (isinstance(error, Exception) or type(error).__name__ == "PanicException"):
+            raise
         raise MetadataSchemaError(
             f"{what} is a {_library(native)} frame, and can't be turned into a Polars frame",
             str(error),

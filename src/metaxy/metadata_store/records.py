@@ -14,7 +14,7 @@ import polars as pl
 from metaxy.errors import MetadataSchemaError, counted, did_you_mean, listed
 from metaxy.graph.plan import FeaturePlan
 from metaxy.metadata_store.alignment import alignment, struct_fields, typed
-from metaxy.metadata_store.column_types import id_refusal, polars_type, refusal
+from metaxy.metadata_store.column_types import id_refusal, name_refusal, polars_type, refusal
 from metaxy.models.columns import ColumnSpec
 from metaxy.models.keys import FeatureKey, FieldKey
 from metaxy.versioning.provenance import with_data_versions, with_record_provenance
@@ -199,14 +199,12 @@ def _schema_reasons(
         for name in schema
         if name.casefold().startswith(PREFIX) and name not in SYSTEM_COLUMNS
     ]
-    folded: dict[str, str] = {}
-    for name in (*(table or ()), *(each for each in schema if each not in (table or ()))):
-        other = folded.setdefault(name.casefold(), name)
-        if other != name:
-            where = " of the table" if table is not None and other in table else ""
-            reasons.append(
-                f"'{other}'{where} and '{name}' differ only by case, which Delta ignores"
-            )
+    known = list(table or ())
+    for name in schema:
+        if name not in known:
+            refused = name_refusal(name, known)
+            reasons += [] if refused is None else [refused]
+            known.append(name)
     return reasons + _struct_reasons(schema, contract)
 
 
