@@ -1,7 +1,6 @@
 """Keeps account of a run: what was computed, what was left alone, and what was pruned.
 
-Nothing here is needed to use metaxy. It tells a person what happened, and it counts by itself,
-from the records, rather than believe the increments.
+Nothing here is needed to use metaxy; it tells a person what happened.
 """
 
 import time
@@ -90,7 +89,9 @@ class Ledger:
     def __init__(self, store: MetadataStore) -> None:
         self._store = store
         self._news: dict[FeatureKey, pl.DataFrame] = {}
-        """By feature, the records that this run wrote or deleted, as far as they name others."""
+        """By feature, one row a record that this run wrote or deleted."""
+        self._commits: dict[str, pl.Series] = {}
+        """By feature, when the records that it had before this run were written."""
 
     def account(self, feature: type[BaseFeature]) -> Account:
         """Open the account of a feature."""
@@ -107,20 +108,22 @@ class Ledger:
         version = self._store.feature_version(account.feature)
         account.new_version = not stored.is_empty() and version not in stored[FEATURE_VERSION]
         account.fields = self._new_fields(account.feature, todo, stored)
+        self._commits[account.feature] = stored[CREATED_AT].unique()
         self._news[FeatureKey(account.feature)] = pl.concat([todo, removed], how="diagonal_relaxed")
 
-    def close(self, account: Account, *, todo: pl.DataFrame, left: Increment) -> Account:
-        """Count what there is now."""
+    def close(self, account: Account, *, left: Increment) -> Account:
+        """Count what there is now: by what is stored, not by what was meant to be written."""
         account.left = len(left.added) + len(left.changed) + len(left.removed)
         grain = list(self._store.graph.plan(account.feature).grain)
         now = self._stored(account.feature, current_only=True)
         account.records = now.height
-        account.computed = now.join(todo, on=grain, how="semi").height
+        old = now.filter(pl.col(CREATED_AT).is_in(self._commits[account.feature].implode()))
+        account.computed = now.height - old.height
         reached = [
             self._news[each.upstream].rename(dict(each.rename)).select(each.id_columns)
             for each in self._store.graph.plan(account.feature).inputs
         ]
-        skipped = now.join(todo, on=grain, how="anti").select(*grain).with_row_index()
+        skipped = old.select(grain).with_row_index()
         pruned = [skipped.join(news, on=news.columns, how="semi") for news in reached]
         account.pruned = pl.concat([skipped.clear(), *pruned]).unique("index").height
         return account
@@ -147,5 +150,6 @@ class Ledger:
         try:
             records = self._store.read_metadata(feature, current_only=current_only, columns=ids)
         except FeatureNotFoundError:
-            return pl.DataFrame(schema=dict.fromkeys([*ids, FEATURE_VERSION], pl.String))
+            texts = dict.fromkeys([*ids, FEATURE_VERSION], pl.String)
+            return pl.DataFrame(schema={**texts, CREATED_AT: pl.Datetime("us", "UTC")})
         return records.collect().to_polars()

@@ -55,7 +55,7 @@ def run(store: MetadataStore, folder: Path) -> Iterator[Account]:
             if len(removed):
                 store.delete_metadata(feature, records=removed)
             left = store.resolve_update(feature, samples=samples)
-        yield ledger.close(account, todo=todo, left=left)
+        yield ledger.close(account, left=left)
 
 
 def main() -> None:
@@ -64,6 +64,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="the folder of source files; only read")
     parser.add_argument("--json", action="store_true", help="print a JSON object a feature")
     arguments = parser.parse_args()
+    if not arguments.folder.is_dir():  # it would look like a folder whose files are all gone
+        parser.error(f"there is no folder '{arguments.folder}'")
     with init_metaxy(HERE).get_store().open("write") as store:
         for account in run(store, arguments.folder.resolve()):
             print(json.dumps(account.facts) if arguments.json else account.line, flush=True)

@@ -31,7 +31,7 @@ def beginning(selection: Selection, *, is_default: bool) -> str:
     lines = [
         f"A lake over {what}: a copy of {_count(len(selection.files), 'file')}, {kilobytes:,} kB.",
         *_left_out(selection),
-        "Pruned are those of the skipped records that a change upstream could have reached.",
+        "Pruned are skipped records of which something upstream changed, but nothing they need.",
     ]
     return "\n".join(lines)
 
@@ -43,7 +43,7 @@ def scene(name: str, edits: Edits) -> tuple[str, str]:
     if name == "edited":
         return "Round 2: some files change", f"{_told(edits)}\n$ python run.py files"
     happened = (
-        "In features.py, the code_version of library/module's field `docs` is '2', no more '1'."
+        "In features.py, the code_version of library/module's field `docs` is now '2', not '1'."
     )
     return "Round 3: the code of one field changes", f"{happened}\n$ python run.py files"
 
@@ -86,16 +86,14 @@ def _edit_reasons(pruned: Mapping[str, int]) -> list[str]:
         )
     if behind:
         names = " and ".join(f"`{name}`" for name in behind)
-        reasons.append(f"a new comment changes no structure and no docs, so none of {names}.")
+        reasons.append(f"a new comment leaves structure and docs as they were, so {names} stay.")
     return [f"Pruned: {each}" for each in reasons]
 
 
 def _code_reasons(pruned: Mapping[str, int]) -> list[str]:
     if not pruned["library/function"]:
         return []
-    return [
-        "Pruned: `function` is made from `structure`, the others behind `module` also from `docs`."
-    ]
+    return ["Pruned: `function` is made from `structure`; only what is made from `docs` is new."]
 
 
 def _problems(done: Round) -> list[str]:
