@@ -1,0 +1,227 @@
+"""Runtime filters narrow the question, not the answer."""
+
+from collections.abc import Callable
+
+import narwhals as nw
+import polars as pl
+import pytest
+
+from definitions import feature, graph_of
+from lake_rows import expected, ids, record, resolved, stored
+from metaxy.errors import FilterError
+from metaxy.graph.graph import FeatureGraph
+from metaxy.models.feature_spec import FeatureDep
+from metaxy.models.filters import SqlFilter
+from metaxy.models.lineage import Lineage
+from metaxy.versioning.inputs import StoredRows
+from metaxy.versioning.scope import Condition
+
+
+def _graph(**options: object) -> FeatureGraph:
+    return graph_of(
+        feature("a", columns=("id", "lang")),
+        feature("b", deps=[FeatureDep("a", columns=(), **options)], columns=("id", "quality")),  # pyright: ignore[reportArgumentType]
+    )
+
+
+def _lake() -> dict[str, StoredRows]:
+    """1 and 2 are new, 3 and 4 changed, 5 and 6 gone; odd ones are (or were) German."""
+    langs = {1: "de", 2: "en", 3: "de", 4: "en"}
+    rows = [record(id=number, lang=lang) for number, lang in langs.items()]
+    return {
+        "a": stored(*rows),
+        "b": stored(*(record(id=n, lang="de", quality=n, version="old") for n in (3, 4, 5, 6))),
+    }
+
+
+def test_a_condition_on_the_content_of_an_upstream_needs_its_current_record() -> None:
+    """What is gone can't be told to be outside or inside, so it is not reported."""
+    found = resolved(_graph(), "b", _lake(), filters={"a": SqlFilter("lang = 'de'")})
+
+    assert ids(found) == ([1], [3], [])
+
+
+def test_a_condition_on_ids_can_be_told_of_records_that_are_gone() -> None:
+    """So they are reported if they are inside."""
+    found = resolved(_graph(), "b", _lake(), filters={"a": nw.col("id").is_in([1, 3, 5])})
+
+    assert ids(found) == ([1], [3], [5])
+
+
+def test_a_condition_on_a_renamed_id_uses_the_name_of_its_feature() -> None:
+    """Each feature is asked in its own words."""
+    graph = graph_of(
+        feature("a", ids=("no",)), feature("b", deps=[FeatureDep("a", rename={"no": "id"})])
+    )
+    lake = {
+        "a": stored(record(no=1), record(no=2)),
+        "b": stored(record(id=3, no=1), record(id=4, no=1)),
+    }
+
+    assert ids(resolved(graph, "b", lake, filters={"a": pl.col("no").is_in([1, 3])})) == (
+        [1],
+        [],
+        [3],
+    )
+
+
+def test_a_condition_on_the_feature_is_told_by_what_is_stored() -> None:
+    """A record that is not stored has no quality, and is not asked about."""
+    found = resolved(_graph(), "b", _lake(), filters={"b": SqlFilter("quality <= 5")})
+
+    assert ids(found) == ([], [3, 4], [5])
+
+
+def test_a_condition_on_the_feature_is_told_by_what_is_expected_where_it_has_the_column() -> None:
+    """What is stored tells only of what is gone."""
+    graph = graph_of(feature("a"), feature("b", deps=["a"]))
+
+    found = resolved(graph, "b", _lake(), filters={"b": SqlFilter("lang = 'de'")})
+
+    assert ids(found) == ([1], [3], [5, 6])
+
+
+def test_a_condition_on_declared_columns_of_a_feature_without_a_table_asks_for_nothing() -> None:
+    """No record has a quality yet."""
+    lake = {"a": _lake()["a"]}
+
+    found = resolved(_graph(), "b", lake, filters={"b": SqlFilter("quality <= 5")})
+
+    assert ids(found) == ([], [], [])
+
+
+@pytest.mark.parametrize("columns", [(), None])
+def test_a_global_condition_does_not_hide_what_is_not_stored_yet(
+    columns: tuple[str, ...] | None,
+) -> None:
+    """An upstream tells, whether its column comes along or not."""
+    graph = graph_of(feature("a"), feature("b", deps=[FeatureDep("a", columns=columns)]))
+
+    found = resolved(graph, "b", _lake(), everywhere=SqlFilter("lang = 'de'"))
+
+    assert ids(found) == ([1], [3], [])
+
+
+def test_a_global_condition_on_ids_narrows_all_three_frames() -> None:
+    """Every feature has them."""
+    found = resolved(_graph(), "b", _lake(), everywhere=nw.col("id") < 4)
+
+    assert ids(found) == ([1, 2], [3], [])
+
+
+@pytest.mark.parametrize(
+    "condition", [SqlFilter("langg = 'de'"), nw.col("langg") == "de", pl.col("langg") == "de"]
+)
+def test_a_global_condition_that_no_feature_can_tell_is_refused(condition: Condition) -> None:
+    """It would silently filter nothing."""
+    with pytest.raises(FilterError, match="none of the features in question has"):
+        resolved(_graph(), "b", _lake(), everywhere=condition)
+
+
+@pytest.mark.parametrize("key", ["a", "b"])
+def test_a_condition_on_a_column_that_the_feature_lacks_is_refused(key: str) -> None:
+    """With the columns that it has."""
+    with pytest.raises(FilterError) as error:
+        resolved(_graph(), "b", _lake(), filters={key: SqlFilter("langg = 'de'")})
+
+    assert f"A filter on '{key}' uses a column that it does not have. It has: 'id'" in str(
+        error.value
+    )
+
+
+def test_a_condition_that_makes_no_sense_for_a_type_is_refused() -> None:
+    """When the increment is asked for, not when it is read."""
+    with pytest.raises(FilterError, match="can't be"):
+        resolved(_graph(), "b", _lake(), filters={"a": pl.col("id").is_in(["x"])})
+
+
+def test_a_group_is_in_scope_with_one_member_and_hashed_with_all() -> None:
+    """A filter on members must not make the group look changed."""
+    dep = FeatureDep("take", lineage=Lineage.aggregation("v"))
+    graph = graph_of(feature("take", ids=("v", "t")), feature("video", ids=("v",), deps=[dep]))
+    lake = {"take": stored(record(v="a", t=1), record(v="a", t=2), record(v="b", t=2))}
+    whole = expected(graph, "video", lake)
+
+    found = resolved(graph, "video", lake, filters={"take": pl.col("t") == 1}).collect()
+
+    assert found.added.to_native().to_dicts() == whole[:1]
+
+
+def test_an_optional_upstream_that_is_filtered_does_not_look_missing() -> None:
+    """Records that it lacks don't fulfil a condition on its content."""
+    graph = graph_of(
+        feature("a"), feature("b"), feature("c", deps=["a", FeatureDep("b", optional=True)])
+    )
+    lake = {
+        "a": stored(record(id=1), record(id=2), record(id=3)),
+        "b": stored(record(id=1, x=1), record(id=2, x=2)),
+    }
+
+    found = resolved(graph, "c", lake, filters={"b": SqlFilter("x = 1")}).collect()
+
+    assert found.added.to_native().to_dicts() == expected(graph, "c", lake)[:1]
+    by_ids = resolved(graph, "c", lake, filters={"b": pl.col("id") != 1}).collect()
+    assert by_ids.added.to_native().sort("id").to_dicts() == expected(graph, "c", lake)[1:]
+
+
+@pytest.mark.parametrize("condition", [pl.col("f") == 2, SqlFilter("f = 2")])
+def test_a_condition_on_child_ids_does_not_bring_back_superseded_children(
+    condition: Condition,
+) -> None:
+    """They must be told from all rows of the parent, those of other children included."""
+    expansion = FeatureDep("video", lineage=Lineage.expansion("v"))
+    graph = graph_of(
+        feature("video", ids=("v",)),
+        feature("frame", ids=("v", "f"), deps=[expansion]),
+        feature("face", ids=("v", "f"), deps=["frame"]),
+    )
+    frames = stored(
+        record(v="a", f=1, at=1, version="1"),
+        record(v="a", f=2, at=1, version="1"),
+        record(v="a", f=1, at=2, version="2"),
+    )
+
+    found = resolved(graph, "face", {"frame": frames}, filters={"frame": condition})
+
+    assert ids(found, "f") == ([], [], [])
+
+
+def test_samples_are_filtered_like_what_is_stored() -> None:
+    """By their own columns."""
+    graph = graph_of(feature("root"))
+    samples = pl.LazyFrame(
+        {
+            "id": [1, 2],
+            "lang": ["de", "en"],
+            "metaxy_provenance_by_field": [{"default": "1"}] * 2,
+        }
+    )
+    lake = {"root": stored(record(id=3, lang="de"), record(id=4, lang="en"))}
+
+    found = resolved(graph, "root", lake, samples=samples, filters={"root": nw.col("lang") == "de"})
+
+    assert ids(found) == ([1], [], [3])
+
+
+def test_nothing_is_read_when_an_increment_is_made() -> None:
+    """Also with filters, groups and expansions: only schemas are looked at."""
+    read: list[str] = []
+
+    def counted(name: str) -> Callable[[pl.DataFrame], pl.DataFrame]:
+        def note(frame: pl.DataFrame) -> pl.DataFrame:
+            read.append(name)
+            return frame
+
+        return note
+
+    lake = {
+        name: StoredRows(rows.frame.map_batches(counted(name)))
+        for name, rows in _lake().items()
+        if rows.frame is not None
+    }
+
+    lazy = resolved(_graph(), "b", lake, filters={"a": nw.col("lang") == "de"})
+
+    assert read == []
+    assert ids(lazy) == ([1], [3], [])
+    assert set(read) == {"a", "b"}
