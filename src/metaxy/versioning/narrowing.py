@@ -60,9 +60,7 @@ def asked_input(
             plan, stored_records(rows, plan.upstream_records), InputScope((), (), (), {})
         )
     scope = input_scope(plan, filters, rows.frame.collect_schema())
-    # Groups must keep all their members, and an optional input must not look as if it lacked a
-    # record.
-    if early and plan.lineage.kind != "aggregation" and not plan.optional:
+    if early:
         rows = rows.replaced(fulfilling(rows.frame, scope.early(plan)))
     return AskedInput(plan, stored_records(rows, plan.upstream_records), scope)
 

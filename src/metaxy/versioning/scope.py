@@ -138,7 +138,8 @@ class InputScope:
         """The conditions that may be applied to stored rows, before the newest are looked for.
 
         They need columns that are the same in all rows which supersede one another, so that they
-        never drop a row and keep the one that it supersedes.
+        never drop a row and keep the one that it supersedes; and since those name what is joined,
+        they never drop a member and keep its group, nor a version that a record in scope needs.
         """
         stable = plan.upstream_records.expansion_on or plan.upstream_id_columns
         return tuple(each for each in self.by_ids if can_tell_by_name(each, stable))
