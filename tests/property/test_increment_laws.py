@@ -5,7 +5,7 @@ from typing import Any
 
 import narwhals as nw
 import polars as pl
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from metaxy.errors import FilterError
@@ -20,6 +20,12 @@ from reference.histories import History, applied, histories
 from reference.increments import Increment, Question
 from reference.records import Row
 from reference.row_bytes import DIGESTS
+
+# A history is many examples in one.
+_lawful = settings(
+    max_examples=settings.default.max_examples // 3 if settings.default else 33,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 
 
 def _resolved(
@@ -67,6 +73,7 @@ def _derived(history: History) -> list[FeatureKey]:
     return [key for key in history.graph if not history.graph.plan(key).is_root]
 
 
+@_lawful
 @given(histories())
 def test_an_increment_is_what_the_reference_says(history: History) -> None:
     """Ids, carried columns and provenance by field are those that plain loops work out."""
@@ -76,6 +83,7 @@ def test_an_increment_is_what_the_reference_says(history: History) -> None:
         assert increment == _expected(history.reference(key).increment(history.tables))
 
 
+@_lawful
 @given(histories(), st.data())
 def test_after_an_increment_is_written_nothing_is_left_to_do(
     history: History, data: st.DataObject
@@ -91,6 +99,7 @@ def test_after_an_increment_is_written_nothing_is_left_to_do(
         assert _collected(_resolved(history, key)) == ([], [], [])
 
 
+@_lawful
 @given(histories(), st.data())
 def test_a_filtered_increment_is_what_the_reference_says(
     history: History, data: st.DataObject
@@ -105,6 +114,7 @@ def test_a_filtered_increment_is_what_the_reference_says(
         assert increment == _expected(history.reference(key).increment(history.tables, question))
 
 
+@_lawful
 @given(histories(), st.data())
 def test_a_filter_narrows_the_question_and_not_the_answer(
     history: History, data: st.DataObject
@@ -118,6 +128,7 @@ def test_a_filter_narrows_the_question_and_not_the_answer(
             assert [row for row in some if row not in every] == []
 
 
+@_lawful
 @given(histories(), st.data())
 def test_the_three_lazy_frames_are_the_eager_ones(history: History, data: st.DataObject) -> None:
     """Collected one by one or with streaming, they hold the same records of the same types."""
@@ -137,6 +148,7 @@ def test_the_three_lazy_frames_are_the_eager_ones(history: History, data: st.Dat
                 assert _sorted(part.to_dicts()) == _sorted(whole.to_dicts())
 
 
+@_lawful
 @given(histories(), st.randoms(use_true_random=False))
 def test_no_order_in_what_is_stored_changes_an_increment(history: History, random: Random) -> None:
     """Rows and columns in another order, more files, and unknown instants give the same."""
@@ -147,6 +159,7 @@ def test_no_order_in_what_is_stored_changes_an_increment(history: History, rando
         )
 
 
+@_lawful
 @given(histories(), st.sampled_from(sorted(DIGESTS)), st.none() | st.integers(8, 32), st.data())
 def test_every_algorithm_and_length_gives_what_the_reference_says(
     history: History, algorithm: str, truncation: int | None, data: st.DataObject
@@ -164,6 +177,7 @@ def test_every_algorithm_and_length_gives_what_the_reference_says(
         data.draw(applied(other, key, expected))
 
 
+@_lawful
 @given(histories())
 def test_comparison_can_be_skipped(history: History) -> None:
     """Then every expected record is added, and nothing else is reported."""

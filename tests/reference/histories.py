@@ -224,7 +224,8 @@ def _children(draw: st.DrawFn, history: History, plan: FeaturePlan, parent: Row)
     """0 to 3 children or, if there are none, the row that says so."""
     own = [name for name in plan.id_columns if name not in plan.grain]
     name = "/".join(parent[each] for each in plan.grain)
-    numbers = draw(st.lists(st.integers(0, 3), unique=True, max_size=3))
+    is_childless = draw(st.integers(0, 5)) == 5
+    numbers = [] if is_childless else draw(st.permutations(range(4)))[: draw(st.integers(1, 3))]
     children = [
         parent | draw(_own_columns(history, plan)) | dict.fromkeys(own, f"{name}#{number}")
         for number in numbers
