@@ -13,7 +13,7 @@ import pytest
 from support.fault_proxy import Fault, FaultProxy, fault_proxy
 from support.rados_gateway import DEBIAN_PACKAGES, missing_programs
 from support.s3_endpoint import S3Endpoint
-from support.s3_servers import S3Server, ceph_server, moto_server
+from support.s3_servers import S3Server, ceph_server, moto_server, nanio_server
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,7 @@ def rgw() -> Iterator[S3Server]:
 
 @pytest.fixture(params=["moto", "rgw"])
 def s3(request: pytest.FixtureRequest) -> S3Server:
-    """Each server in turn."""
+    """Each server in turn, or those that a test names as the parameter."""
     server: S3Server = request.getfixturevalue(request.param)
     return server
 
@@ -65,8 +65,22 @@ def proxy(lake: S3Endpoint) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture
-def lying(moto: S3Server) -> Iterator[FaultProxy]:
-    """A server that takes conditional puts and pays no heed to the condition."""
+def lying_proxy(moto: S3Server) -> Iterator[FaultProxy]:
+    """A proxy that keeps all conditions from moto."""
     with fault_proxy(moto.owner) as running:
         running.set_faults(Fault("ignore_conditions"))
         yield running
+
+
+@pytest.fixture
+def lying(lying_proxy: FaultProxy) -> S3Endpoint:
+    """A server that carries out conditional puts and pays no heed to the condition."""
+    return lying_proxy.endpoint
+
+
+@pytest.fixture(scope="session")
+def nanio() -> Iterator[S3Endpoint]:
+    """A real server of that kind, where it is installed: `pip install nanio`."""
+    pytest.importorskip("nanio", reason="nanio, a server without conditions, is not installed")
+    with nanio_server() as endpoint:
+        yield endpoint

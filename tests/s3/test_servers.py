@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from support.fault_proxy import FaultProxy
 from support.s3_endpoint import S3Endpoint
 from support.s3_servers import S3Server
 
@@ -173,10 +172,14 @@ def test_strangers_are_refused(rgw: S3Server, prefix: str) -> None:
             assert status_of(client.list_objects_v2, Bucket=owner.bucket) == 403
 
 
-def test_a_lying_server_overwrites_on_condition(lying: FaultProxy, prefix: str) -> None:
+@pytest.mark.parametrize("name", ["lying", "nanio"])
+def test_a_lying_server_overwrites_on_condition(
+    request: pytest.FixtureRequest, prefix: str, name: str
+) -> None:
     """What a lake must not be put on: a conditional put that is carried out in any case."""
-    key = {"Bucket": lying.endpoint.bucket, "Key": prefix}
-    with lying.endpoint.client() as client:
+    endpoint: S3Endpoint = request.getfixturevalue(name)
+    key = {"Bucket": endpoint.bucket, "Key": prefix}
+    with endpoint.client() as client:
         client.put_object(**key, Body=b"first", IfNoneMatch="*")
 
         assert status_of(client.put_object, **key, Body=b"second", IfNoneMatch="*") == 200
