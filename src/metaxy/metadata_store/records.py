@@ -301,13 +301,13 @@ def _data_reasons(
     ]
     if repeated.height:
         reasons.append(
-            f"{counted(repeated.height, 'id')} more than once: {_shown(repeated, ids)}; "
+            f"{counted(repeated.height, 'id')} more than once: {_shown(repeated, ids, counting='row')}; "
             "write one row a record"
         )
     if torn.height:
         reasons.append(
             f"{counted(torn.height, 'parent')} with children of several provenances: "
-            f"{_shown(torn, parents)}; all children of a parent carry the parent's"
+            f"{_shown(torn, parents, counting='provenance')}; all children of a parent carry the parent's"
         )
     return reasons
 
@@ -346,11 +346,11 @@ def _torn_parents(frame: pl.LazyFrame, schema: pl.Schema, parents: Sequence[str]
     return groups.filter(pl.col("rows") > 1)
 
 
-def _shown(groups: pl.DataFrame, names: Sequence[str]) -> str:
+def _shown(groups: pl.DataFrame, names: Sequence[str], *, counting: str) -> str:
     """A few of the groups, sorted: `id=1 (2 rows), id=7 (3 rows)`."""
     few = groups.sort(names).head(_EXAMPLES)
     texts = [
-        f"{', '.join(f'{name}={row[name]!r}' for name in names)} ({row['rows']})"
+        f"{', '.join(f'{name}={row[name]!r}' for name in names)} ({counted(row['rows'], counting)})"
         for row in few.iter_rows(named=True)
     ]
     return ", ".join(texts) + (", …" if groups.height > _EXAMPLES else "")

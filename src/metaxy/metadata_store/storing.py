@@ -136,8 +136,9 @@ def _no_table(store: OpenableStore, key: FeatureKey) -> StoreError:
 def _no_children(plan: FeaturePlan, parents: pl.LazyFrame, table: pl.Schema | None) -> pl.DataFrame:
     """A frame of records without rows, for a write that only tells of childless parents."""
     known = dict(table or {}) | dict(parents.collect_schema())
-    names = dict.fromkeys((*plan.id_columns, *plan.grain, PROVENANCE_BY_FIELD))
-    return pl.DataFrame(schema={name: known.get(name, pl.String()) for name in names})
+    ids = {name: known.get(name, pl.String()) for name in (*plan.id_columns, *plan.grain)}
+    versions = pl.Struct({field.key.column_name: pl.String() for field in plan.fields})
+    return pl.DataFrame(schema=ids | {PROVENANCE_BY_FIELD: versions})
 
 
 def _note(
