@@ -185,7 +185,9 @@ def test_readers_see_whole_commits_only(tmp_path: Path) -> None:
 
     def write() -> None:
         for number in range(30):
-            store.write_metadata("video", videos((f"{number}-a", "1", "1"), (f"{number}-b", "1", "1")))
+            store.write_metadata(
+                "video", videos((f"{number}-a", "1", "1"), (f"{number}-b", "1", "1"))
+            )
 
     def counts(seen: Iterable[int]) -> list[int]:
         return [len(stored(store, "video", "id")) for _ in seen]

@@ -20,6 +20,10 @@ class ProjectGuard:
         self._waived = 0
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[type["ProjectGuard"], tuple[str | None]]:
+        """Travel without what is waived at the moment."""
+        return ProjectGuard, (self.project,)
+
     def check(self, definition: FeatureDefinition) -> None:
         """Refuse a feature of another project.
 

@@ -30,7 +30,7 @@ def records_read(
     Args:
         across_versions: The rows are of several feature versions, which are kept apart.
     """
-    rows = scan.frame
+    rows = with_id_columns(scan.frame, plan)
     schema = rows.collect_schema()
     apart = (FEATURE_VERSION,) if across_versions else ()
     names = (*(plan.expansion_on or plan.id_columns), *apart)
@@ -44,6 +44,16 @@ def records_read(
         rows = current_children(rows, id_columns=(*plan.id_columns, *apart), parent_columns=names)
     late = [each for each in filters if not any(each is one for one in early)]
     return fulfilling(rows, late).select(_selected(schema, plan, columns))
+
+
+def with_id_columns(rows: pl.LazyFrame, plan: RecordsPlan) -> pl.LazyFrame:
+    """The rows with all id columns, also those that the table is still to get.
+
+    A table in which all parents are childless so far has no column for the names of children.
+    """
+    present = rows.collect_schema()
+    lacking = [name for name in plan.id_columns if name not in present]
+    return rows.with_columns(pl.lit(None).alias(name) for name in lacking) if lacking else rows
 
 
 def _selected(schema: pl.Schema, plan: RecordsPlan, columns: Sequence[str] | None) -> list[str]:

@@ -148,8 +148,10 @@ def stamped_records(
 
 def table_order(names: Iterable[str], id_columns: Sequence[str]) -> list[str]:
     """Columns as they stand on disk: ids, stamps, the user's, the by-field structs."""
-    own = [name for name in names if name not in SYSTEM_COLUMNS and name not in id_columns]
-    return [*id_columns, *STAMPS, *own, *BY_FIELD]
+    present = list(names)
+    ids = [name for name in id_columns if name in present]
+    own = [name for name in present if name not in SYSTEM_COLUMNS and name not in ids]
+    return [*ids, *STAMPS, *own, *BY_FIELD]
 
 
 def childless_markers(

@@ -11,10 +11,12 @@ import polars as pl
 from narwhals.typing import IntoFrame
 
 from metaxy.errors import MissingSamplesError
-from metaxy.graph.plan import FeaturePlan
+from metaxy.graph.plan import FeaturePlan, RecordsPlan
 from metaxy.metadata_store.asking import checked_samples, runtime_filters
+from metaxy.metadata_store.chain import Scan
 from metaxy.metadata_store.frames import Filter
 from metaxy.metadata_store.opening import OpenableStore
+from metaxy.metadata_store.reading import with_id_columns
 from metaxy.models.keys import FeatureKey
 from metaxy.versioning.inputs import NOTHING_STORED, StoredRows
 from metaxy.versioning.scope import RuntimeFilters
@@ -53,7 +55,7 @@ def assembled(
             store=store.display(),
             feature=str(plan.key),
         )
-    stored = _stored_rows(store, plan.key, plan.feature_version)
+    stored = _stored_rows(store, plan.records)
     table = None if stored.frame is None else stored.frame.collect_schema()
     expected = (
         None
@@ -61,18 +63,24 @@ def assembled(
         else checked_samples(samples, plan, native_only=native_only, table=table)
     )
     upstream = {
-        each.upstream: _upstream_rows(store, each.upstream, each.upstream_feature_version)
+        each.upstream: _upstream_rows(store, each.upstream_records)
         for each in plan.inputs
         if samples is None or asked.by_feature.get(each.upstream) or asked.everywhere
     }
     return Assembled(upstream, stored, expected, asked)
 
 
-def _stored_rows(store: OpenableStore, key: FeatureKey, feature_version: str) -> StoredRows:
-    scan = store.scan_in_store(key, store.hash_settings.stamp(feature_version))
-    return NOTHING_STORED if scan is None else StoredRows(scan.frame, scan.instants)
+def _stored_rows(store: OpenableStore, plan: RecordsPlan) -> StoredRows:
+    version = store.hash_settings.stamp(plan.feature_version)
+    return _as_stored(store.scan_in_store(plan.key, version), plan)
 
 
-def _upstream_rows(store: OpenableStore, key: FeatureKey, feature_version: str) -> StoredRows:
-    scan = store.scan_chain(key, store.hash_settings.stamp(feature_version))
-    return NOTHING_STORED if scan is None else StoredRows(scan.frame, scan.instants)
+def _upstream_rows(store: OpenableStore, plan: RecordsPlan) -> StoredRows:
+    version = store.hash_settings.stamp(plan.feature_version)
+    return _as_stored(store.scan_chain(plan.key, version), plan)
+
+
+def _as_stored(scan: Scan | None, plan: RecordsPlan) -> StoredRows:
+    if scan is None:
+        return NOTHING_STORED
+    return StoredRows(with_id_columns(scan.frame, plan), scan.instants)

@@ -41,13 +41,14 @@ def write_records(
 ) -> WriteResult:
     """Check a frame as a whole and append it in one commit."""
     check_idempotency_key(store, idempotency_key)
+    contract = RecordContract.of(plan)
     table = store.table_schema(plan.key)
     parents = None
     if expanded_parents is not None:
         what = f"expanded_parents of '{plan.key}'"
         parents = polars_frame(expanded_parents, what=what, native_only=native_only).lazy()
     if parents is not None and df is None:
-        given = _no_children(plan, parents, table)
+        given = _no_children(contract, parents, table)
     else:
         given = polars_frame(df, what=f"The frame for '{plan.key}'", native_only=native_only)
     with source_frame(given) as (frame, engine):
@@ -55,12 +56,13 @@ def write_records(
             return NOTHING_WRITTEN
         prepared = prepared_write(
             frame,
-            RecordContract.of(plan),
+            contract,
             stamps,
             hashing=store.hash_settings,
             table=table,
             engine=engine,
             expanded_parents=parents,
+            is_checked=df is None,
         )
         if not prepared.height:
             return NOTHING_WRITTEN
@@ -133,12 +135,18 @@ def _no_table(store: OpenableStore, key: FeatureKey) -> StoreError:
     )
 
 
-def _no_children(plan: FeaturePlan, parents: pl.LazyFrame, table: pl.Schema | None) -> pl.DataFrame:
-    """A frame of records without rows, for a write that only tells of childless parents."""
-    known = dict(table or {}) | dict(parents.collect_schema())
-    ids = {name: known.get(name, pl.String()) for name in (*plan.id_columns, *plan.grain)}
-    versions = pl.Struct({field.key.column_name: pl.String() for field in plan.fields})
-    return pl.DataFrame(schema=ids | {PROVENANCE_BY_FIELD: versions})
+def _no_children(
+    contract: RecordContract, parents: pl.LazyFrame, table: pl.Schema | None
+) -> pl.DataFrame:
+    """A frame of records without rows, for a write that only tells of childless parents.
+
+    It has the id columns whose type is known. The others come with the first child.
+    """
+    known = {**(table or {}), **contract.declared, **parents.collect_schema()}
+    ids = [*contract.id_columns, *contract.parent_columns]
+    versions = pl.Struct({field.column_name: pl.String() for field in contract.fields})
+    schema = {name: known[name] for name in ids if name in known}
+    return pl.DataFrame(schema=schema | {PROVENANCE_BY_FIELD: versions})
 
 
 def _note(

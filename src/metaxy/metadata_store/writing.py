@@ -89,13 +89,17 @@ def prepared_write(
     table: pl.Schema | None,
     engine: Engine,
     expanded_parents: pl.LazyFrame | None = None,
+    is_checked: bool = False,
 ) -> PreparedWrite:
     """Check a frame and add all that metaxy adds, but for the instant of the commit.
+
+    Args:
+        is_checked: The frame needs no check any more.
 
     Raises:
         MetadataSchemaError: The frame, or the frame of parents, can't be written; has all reasons.
     """
-    records = checked_records(frame, contract, table=table, engine=engine)
+    records = frame if is_checked else checked_records(frame, contract, table=table, engine=engine)
     rows = stamped_records(records, contract, stamps, hasher=hashing.hasher)
     height = records.select(pl.len()).collect(engine=engine).item()
     if expanded_parents is None:

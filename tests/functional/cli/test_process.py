@@ -86,13 +86,13 @@ def test_a_closed_pipe_is_quiet() -> None:
 def test_an_interrupt_is_quiet(tmp_path: Path) -> None:
     """Ctrl-C while feature modules are imported ends the program with 130 and no traceback."""
     (tmp_path / "metaxy.toml").write_text('entrypoints = ["slow_features"]\n')
-    module = "import sys, time\nprint('importing', flush=True)\ntime.sleep(60)\n"
+    module = "import time\nprint('importing', flush=True)\ntime.sleep(60)\n"
     (tmp_path / "slow_features.py").write_text(module)
     with subprocess.Popen(  # noqa: S603  as above
         [*METAXY, "push"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "importing\n"
+        assert process.stderr is not None
+        assert process.stderr.readline() == "importing\n"
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
 

@@ -92,3 +92,13 @@ def test_faults_of_the_features_are_told_without_a_traceback(project: Path, meta
     )
     assert debugged.err.startswith("Traceback")
     assert debugged.err.endswith(ended.err)
+
+
+def test_what_feature_modules_print_does_not_get_into_the_data(project: Path, metaxy: Cli) -> None:
+    """It goes to stderr, where messages go."""
+    (project / "demo_features.py").write_text(FEATURES + "print('hello')\n")
+
+    ended = metaxy("push", "--json")
+
+    assert ended.data["case"] == "new"
+    assert ended.err == "hello\n"

@@ -156,3 +156,25 @@ def test_a_misspelt_feature_is_an_error(metaxy: Cli) -> None:
         "'video/faces'. Did you mean 'video/faces'?\n"
     )
     assert ended.out == ""
+
+
+def test_an_exception_in_the_users_code_is_not_called_a_bug_of_metaxy(
+    project: Path, metaxy: Cli, write_root: WriteRoot
+) -> None:
+    """What a hook raises is told with the line of the hook."""
+    write_root(a="1")
+    hook = """
+    @classmethod
+    def load_input(cls, current, upstream):
+        raise RuntimeError("not today")
+"""
+    (project / "demo_features.py").write_text(FEATURES + hook)
+    line = len(FEATURES.splitlines()) + 4
+
+    ended = metaxy("status")
+
+    assert ended.code == 1
+    assert ended.err == (
+        f"Error: RuntimeError: not today\nIt was raised at {project}/demo_features.py:{line}. "
+        "`--debug` shows how it came about.\n"
+    )

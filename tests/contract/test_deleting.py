@@ -1,0 +1,158 @@
+"""How records end, and how a feature does."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+from films import films, polars, stored, update, videos
+from lakes import Lake
+
+from metaxy.errors import StoreError
+from metaxy.metadata_store.delta import DeltaMetadataStore
+
+ABC = videos(("a", "1", "1"), ("b", "1", "1"), ("c", "1", "1"), size=[1, 2, 3])
+
+
+def test_deleted_records_are_gone_and_stay_in_the_history(lake: Lake) -> None:
+    """A tombstone is the record as it was, with the time of its end."""
+    with lake.store().open("write") as store:
+        store.write_metadata("video", ABC)
+        result = store.delete_metadata("video", ["size > 1"], materialization_id="clean-up")
+        history = polars(store.read_metadata("video", latest_only=False))
+
+        assert result.rows == 2
+        assert stored(store, "video", "id") == ["a"]
+    ends = history.filter(pl.col("metaxy_deleted_at").is_not_null()).sort("id")
+    assert ends.select("id", "size").rows() == [("b", 2), ("c", 3)]
+    assert ends["metaxy_deleted_at"].equals(ends["metaxy_created_at"])
+    assert ends["metaxy_materialization_id"].to_list() == ["clean-up"] * 2
+    assert history.height == 5
+
+
+def test_a_deleted_record_can_come_back(lake: Lake) -> None:
+    """It is added again, and can be deleted again."""
+    with lake.store().open("write") as store:
+        update(store, "video", ABC)
+        for _ in range(2):
+            assert store.delete_metadata("video", ["id = 'a'"]).rows == 1
+            assert store.delete_metadata("video", ["id = 'a'"]).rows == 0
+            assert update(store, "video", ABC) == [1, 0, 0]
+            assert stored(store, "video", "id") == ["a", "b", "c"]
+
+
+def test_records_may_be_named_by_a_frame(lake: Lake) -> None:
+    """Such as what an increment says is to be removed; with filters, those of them."""
+    with lake.store().open("write") as store:
+        update(store, "video", ABC)
+        removed = store.resolve_update("video", samples=ABC.head(1)).removed
+        assert store.delete_metadata("video", ["size = 2"], records=removed).rows == 1
+        assert store.delete_metadata("video", records=removed).rows == 1
+
+        assert stored(store, "video", "id") == ["a"]
+        assert store.delete_metadata("transcript", ["id = 'a'"]).rows == 0
+
+
+def test_what_downstream_was_made_of_a_deleted_record_is_removed(lake: Lake) -> None:
+    """Once; then the increment is empty."""
+    with lake.store().open("write") as store:
+        update(store, "video", ABC)
+        update(store, "transcript")
+        store.delete_metadata("video", ["id = 'b'"])
+
+        assert update(store, "transcript") == [0, 0, 1]
+        assert update(store, "transcript") == [0, 0, 0]
+
+
+def test_deletions_are_in_the_log_of_events(lake: Lake) -> None:
+    """One that deletes nothing is no event."""
+    with lake.store().open("write") as store:
+        update(store, "video", ABC)
+        store.delete_metadata("video", ["size > 1"])
+        store.delete_metadata("video", ["size > 1"])
+        events = store.read_events()
+
+    assert events.select("kind", "project", "feature_key", "details").rows() == [
+        ("metadata_deleted", "films", "video", '{"rows": 2}')
+    ]
+
+
+def test_a_dropped_feature_is_gone_and_may_begin_anew(versioned_lake: Lake) -> None:
+    """With columns of other types; dropping what isn't there does nothing."""
+    with versioned_lake.store().open("write") as store:
+        store.drop_feature_metadata("video")
+        assert store.read_events().is_empty()
+        update(store, "video", ABC)
+        update(store, "transcript")
+        store.drop_feature_metadata("video")
+
+        assert not store.has_feature("video")
+        assert [str(key) for key in store.list_features()] == ["transcript"]
+        assert len(store.resolve_update("video", samples=ABC).added) == 3
+        anew = ABC.head(2).with_columns(size=pl.lit("large"))
+        assert update(store, "video", anew) == [2, 0, 0]
+        assert update(store, "video", anew) == [0, 0, 0]
+        assert stored(store, "video", "id", "size", latest_only=False) == [
+            ("a", "large"),
+            ("b", "large"),
+        ]
+        assert update(store, "transcript") == [0, 0, 1]
+        assert store.read_events()["kind"].to_list() == ["feature_dropped", "metadata_deleted"]
+
+
+def test_ids_may_have_another_type_after_a_drop(versioned_lake: Lake) -> None:
+    """Nothing of the old table is in the way."""
+    with versioned_lake.store().open("write") as store:
+        update(store, "video", ABC)
+        store.drop_feature_metadata("video")
+        numbered = ABC.with_columns(id=pl.Series([1, 2, 3]))
+
+        assert update(store, "video", numbered) == [3, 0, 0]
+        assert stored(store, "video", "id") == [1, 2, 3]
+
+
+def test_history_outlives_a_drop(tmp_path: Path) -> None:
+    """Older versions of the table stay readable, and the table is append-only again."""
+    with DeltaMetadataStore(tmp_path, graph=films()).open("write") as store:
+        store.write_metadata("video", ABC)
+        store.drop_feature_metadata("video")
+        table = DeltaTable(store.table_path("video"))
+
+    assert table.metadata().configuration["delta.appendOnly"] == "true"
+    assert pl.scan_delta(store.table_path("video"), version=1).collect().height == 3
+    assert pl.scan_delta(store.table_path("video")).collect().height == 0
+
+
+def test_an_interrupted_drop_leaves_a_whole_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of its three commits was the last, it reads, takes rows and can be dropped."""
+    from metaxy.metadata_store.tables import DeltaTables  # noqa: PLC0415
+
+    store = DeltaMetadataStore(tmp_path, graph=films())
+    with store.open("write"):
+        store.write_metadata("video", ABC)
+        table = DeltaTable(store.table_path("video"))
+        table.alter.set_table_properties({"delta.appendOnly": "false"})
+        assert stored(store, "video", "id") == ["a", "b", "c"]
+        with monkeypatch.context() as patched:
+            patched.setattr(DeltaTables, "_make_append_only", lambda *_: None)
+            store.drop_feature_metadata("video")
+        assert not store.has_feature("video")
+        store.write_metadata("video", ABC.with_columns(size=pl.lit("x")))
+        assert stored(store, "video", "size") == ["x", "x", "x"]
+        store.drop_feature_metadata("video")
+
+        assert not store.has_feature("video")
+    configuration = DeltaTable(store.table_path("video")).metadata().configuration
+    assert configuration["delta.appendOnly"] == "true"
+
+
+def test_a_store_that_only_appends_says_so(lake: Lake) -> None:
+    """A store that can't drop refuses, and drops nothing."""
+    with lake.store().open("write") as store:
+        update(store, "video", ABC)
+        if not isinstance(store, DeltaMetadataStore):
+            with pytest.raises(StoreError, match="can't drop 'video': a MemoryStore only appends"):
+                store.drop_feature_metadata("video")
+            assert stored(store, "video", "id") == ["a", "b", "c"]
