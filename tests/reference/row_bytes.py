@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import xxhash
 
-Value = str | int | bool | date | datetime | None
+Value = str | int | bool | date | datetime | Decimal | None
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -32,7 +33,7 @@ def row_text(values: Sequence[Value], *, algorithm: str, truncation: int | None 
     return text if truncation is None else text[:truncation]
 
 
-def _value_bytes(value: Value) -> bytes:
+def _value_bytes(value: Value) -> bytes:  # noqa: PLR0911 -- one for each type
     match value:
         case None:
             return b"\x00"
@@ -46,6 +47,10 @@ def _value_bytes(value: Value) -> bytes:
         case datetime():
             aware = value if value.tzinfo else value.replace(tzinfo=UTC)
             return b"\x09" + _number((aware - _EPOCH) // timedelta(microseconds=1) * 1000)
+        case Decimal():
+            plain = value.normalize()
+            places = max(-int(plain.as_tuple().exponent), 0)
+            return b"\x0b" + _number(int(plain.scaleb(places))) + _length(places)
         case date():
             return b"\x07" + _number(value.toordinal() - _EPOCH.toordinal())
 

@@ -1,6 +1,6 @@
 """One type for id columns of one name, so that records of several frames can be told apart alike.
 
-Stored ids are texts, integers, dates or UTC instants in microseconds: a store takes nothing else.
+Stored ids are texts, integers, decimals, truth values, dates or UTC instants in microseconds.
 Frames that users give (samples, or what `load_input` makes) may have other types for the same ids.
 """
 
@@ -13,7 +13,7 @@ def common_id_type(types: Iterable[pl.DataType]) -> pl.DataType | None:
     """The type in which ids of several types can be compared; None when there is none.
 
     Integers of several widths become Int64, categories become text, instants of one time zone
-    microseconds. A column of nulls only has any type.
+    microseconds, decimals as exact as the most exact of them. A column of nulls only has any type.
     """
     found = {_plain(dtype) for dtype in types if not isinstance(dtype, pl.Null)}
     if not found:
@@ -22,7 +22,8 @@ def common_id_type(types: Iterable[pl.DataType]) -> pl.DataType | None:
         return found.pop()
     if all(dtype.is_integer() for dtype in found):
         return pl.Int64()
-    return None
+    scales = [dtype.scale for dtype in found if isinstance(dtype, pl.Decimal)]
+    return pl.Decimal(38, max(scales)) if len(scales) == len(found) else None
 
 
 def with_id_types(frame: pl.LazyFrame, types: Mapping[str, pl.DataType]) -> pl.LazyFrame:

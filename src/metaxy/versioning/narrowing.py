@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from metaxy.errors import FilterError
+from metaxy.errors import FilterError, listed
 from metaxy.graph.plan import FeaturePlan, InputPlan
 from metaxy.versioning.inputs import StoredRows, stored_records
 from metaxy.versioning.scope import (
@@ -23,7 +23,7 @@ from metaxy.versioning.scope import (
     input_scope,
     needs_other_columns,
 )
-from metaxy.versioning.system_columns import BY_FIELD, PROVENANCE, STAMPS
+from metaxy.versioning.system_columns import BY_FIELD, PREFIX, PROVENANCE, STAMPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +137,11 @@ class Question:
         return [*self.plan.grain, *self.plan.id_columns, *declared, *STAMPS, *BY_FIELD]
 
     def _tells_nobody(self, inputs: Sequence[AskedInput]) -> FilterError:
-        names = [str(self.plan.key), *(str(each.plan.upstream) for each in inputs)]
+        features = [str(self.plan.key), *(str(each.plan.upstream) for each in inputs)]
+        own = sorted(name for name in self._stored_names() if not name.startswith(PREFIX))
         return FilterError(
-            "A global filter uses columns that none of the features in question has "
-            f"({', '.join(repr(name) for name in names)}), so it would filter nothing. "
-            f"'{self.plan.key}' has: {', '.join(repr(name) for name in self._stored_names())}."
+            f"A global filter uses columns that none of the features in question has: "
+            f"{listed(features)}. It would filter nothing. '{self.plan.key}' has: {listed(own)}."
         )
 
 

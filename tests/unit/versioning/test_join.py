@@ -1,6 +1,7 @@
 """Inputs, joined into the records that are expected."""
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -189,6 +190,14 @@ def test_integers_of_any_width_are_the_same_id() -> None:
 
     assert found.to_list() == [7]
     assert found.dtype == pl.Int64
+
+
+def test_decimals_of_different_scale_are_the_same_id() -> None:
+    """They become as exact as the most exact of them."""
+    found = _joined(pl.Decimal(10, 1), Decimal("1.5"), pl.Decimal(38, 3), Decimal("1.5"))
+
+    assert found.to_list() == [Decimal("1.5")]
+    assert found.dtype == pl.Decimal(38, 3)
 
 
 def test_ids_of_different_kinds_are_told_with_their_upstreams() -> None:

@@ -59,6 +59,7 @@ def test_the_bytes_of_a_row_are_written_out() -> None:
         | st.booleans()
         | st.integers(-(2**63), 2**63 - 1)
         | st.text(max_size=200)
+        | st.decimals(-(10**9), 10**9, places=3)
         | st.dates()
         | st.datetimes(timezones=st.just(UTC)),
         min_size=1,
