@@ -6,6 +6,7 @@ command is called, so that help and completion are quick.
 
 import os
 import sys
+import sysconfig
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,11 +16,11 @@ import click
 from click.shell_completion import shell_complete
 
 from metaxy.cli import output
-from metaxy.cli.command import LazyCommand, LazyGroup, Session, debug_wanted
+from metaxy.cli.command import PROGRAMS, LazyCommand, LazyGroup, Session, debug_wanted
 from metaxy.cli.exit_code import ExitCode
 from metaxy.errors import MetaxyError
 
-_PROGRAMS: Final = ("metaxy", "mx")
+_PACKAGE: Final = Path(__file__).parents[1]
 _PUSH: Final = LazyCommand("metaxy.cli.push:push", "Record the features as they are in the code.")
 
 _COMMANDS: Final = {
@@ -98,10 +99,10 @@ def cli() -> None:
 def main() -> None:
     """Run the program on the arguments of the process, and end the process."""
     called = Path(sys.argv[0]).stem
-    sys.exit(run(sys.argv[1:], program=called if called in _PROGRAMS else _PROGRAMS[0]))
+    sys.exit(run(sys.argv[1:], program=called if called in PROGRAMS else PROGRAMS[0]))
 
 
-def run(arguments: Sequence[str], *, program: str = _PROGRAMS[0]) -> int:
+def run(arguments: Sequence[str], *, program: str = PROGRAMS[0]) -> int:
     """Run the program, and give its exit code; nothing that goes wrong gets out of here."""
     output.set_up_streams()
     session = Session(debug=debug_wanted())
@@ -162,21 +163,21 @@ def _tell_usage(error: click.UsageError) -> None:
 
 
 def _told_as_bug(error: Exception, session: Session) -> str:
-    place = _place(error)
     told = f"{type(error).__name__}: {error}".rstrip(": ")
     more = "" if session.debug else " `--debug` shows how it came about."
-    return f"{told}\nThis is a bug in metaxy{place}; please report it.{more}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
+    theirs = [frame for frame in frames if frame not in own and not _is_library(frame.filename)]
+    if theirs:
+        return f"{told}\nIt was raised at {theirs[-1].filename}:{theirs[-1].lineno}.{more}"
+    file = Path(own[-1].filename).relative_to(_PACKAGE.parent).as_posix()
+    place = f"{file}:{own[-1].lineno}"
+    return f"{told}\nThis is a bug in metaxy, at {place}; please report it.{more}"
 
 
-def _place(error: Exception) -> str:
-    """Tell the file and line of metaxy where it happened, as far inside as it goes."""
-    package = Path(__file__).parents[1]
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if Path(frame.filename).is_relative_to(package)
-    ]
-    if not frames:
-        return ""
-    file = Path(frames[-1].filename).relative_to(package.parent)
-    return f", at {file.as_posix()}:{frames[-1].lineno}"
+def _is_library(file: str) -> bool:
+    """Tell whether a file is installed, or no file at all; what is left is the user's own."""
+    if file.startswith("<"):
+        return True
+    folders = {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}
+    return any(Path(file).is_relative_to(folder) for folder in folders)

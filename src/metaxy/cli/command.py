@@ -14,6 +14,9 @@ from click.shell_completion import CompletionItem
 
 from metaxy.errors import did_you_mean
 
+PROGRAMS = ("metaxy", "mx")
+"""The names that the program is installed under."""
+
 
 @dataclass(slots=True)
 class Session:

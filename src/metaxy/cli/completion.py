@@ -4,11 +4,10 @@ import click
 from click.shell_completion import get_completion_class
 
 from metaxy.cli import output
-from metaxy.cli.command import Command
+from metaxy.cli.command import PROGRAMS, Command
 from metaxy.cli.exit_code import ExitCode
 
 _SHELLS = ("bash", "zsh", "fish")
-_PROGRAMS = ("metaxy", "mx")
 
 
 @click.command(
@@ -28,6 +27,6 @@ def completion(shell: str) -> ExitCode:
     if kind is None:
         raise click.UsageError(f"This release of click completes nothing in {shell}.")
     command = click.get_current_context().find_root().command
-    for program in _PROGRAMS:
+    for program in PROGRAMS:
         output.data(kind(command, {}, program, f"_{program.upper()}_COMPLETE").source())
     return ExitCode.OK

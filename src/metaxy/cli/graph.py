@@ -8,7 +8,7 @@ import click
 from metaxy.cli import output
 from metaxy.cli.command import Command
 from metaxy.cli.exit_code import ExitCode
-from metaxy.cli.opening import opened_store
+from metaxy.cli.opening import loaded_project, opened_store
 from metaxy.cli.options import (
     features_argument,
     json_option,
@@ -19,7 +19,6 @@ from metaxy.errors import counted
 from metaxy.graph.changes import GraphDiff
 from metaxy.graph.graph import FeatureGraph
 from metaxy.graph.rendering import render_dot, render_json, render_mermaid, render_terminal
-from metaxy.project import init_metaxy
 from metaxy.project.comparing import CodeComparison, compare_pushed
 from metaxy.project.features import known_features
 from metaxy.project.pushes import push_history
@@ -52,7 +51,7 @@ def render(*, features: Sequence[str], form: Format, as_json: bool) -> ExitCode:
 
     All features of the code, or the given ones with all that they depend on.
     """
-    graph = known_features(init_metaxy())
+    graph = known_features(loaded_project())
     if features:
         graph = graph.subgraph(features)
     output.data(_drawn(graph, "json" if as_json else form))

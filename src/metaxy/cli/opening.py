@@ -1,7 +1,8 @@
 """The project and the store that a command works on."""
 
+import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 
 from metaxy.graph.graph import FeatureGraph
@@ -21,6 +22,15 @@ class OpenStore:
     graph: FeatureGraph
 
 
+def loaded_project() -> Project:
+    """Set up the project; what its modules print on import goes where messages go.
+
+    stdout is for what was asked for, which may be JSON that a program reads.
+    """
+    with redirect_stdout(sys.stderr):
+        return init_metaxy()
+
+
 @contextmanager
 def opened_store(
     name: str | None, mode: AccessMode = "read", *, needs_features: bool = True
@@ -32,7 +42,7 @@ def opened_store(
         mode: "write" to change something.
         needs_features: Refuse a project without any.
     """
-    project = init_metaxy()
+    project = loaded_project()
     store = project.get_store(name)
     graph = known_features(project) if needs_features else project.graph
     with store.open(mode):

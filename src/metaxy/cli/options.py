@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from metaxy.cli.opening import loaded_project
 from metaxy.config import MetaxyConfig
-from metaxy.project import init_metaxy
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -59,7 +59,7 @@ def feature_names(
 ) -> list[CompletionItem]:
     """Complete keys of features; importing them may take a while."""
     try:
-        names = [str(key) for key in init_metaxy().graph]
+        names = [str(key) for key in loaded_project().graph]
     except Exception:  # noqa: BLE001  a shell that completes has no place for messages
         return []
     return _beginning(names, incomplete)

@@ -68,7 +68,8 @@ def table(
 ) -> None:
     """Print rows in columns: texts to the left; `numbers`, named by their headers, to the right.
 
-    On a terminal that is too narrow the widest columns of text are cut, at an ellipsis.
+    On a terminal that is too narrow the widest columns of text are cut, at an ellipsis; but not the
+    first one, which names the row, nor times.
     """
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     head, *body = table_lines(headers, rows, numbers=numbers, width=width)
@@ -86,9 +87,11 @@ def table_lines(
     texts = [list(headers), *([shown(cell) for cell in row] for row in rows)]
     columns = range(len(headers))
     is_number = [header in numbers for header in headers]
+    is_whole = [any(isinstance(row[at], datetime) for row in rows) for at in columns]
     widths = [max(len(row[at]) for row in texts) for at in columns]
     if width is not None:
-        widths = _narrowed(widths, is_number, room=width - len(_GAP) * (len(widths) - 1))
+        flexible = [at for at in columns if at and not is_number[at] and not is_whole[at]]
+        widths = _narrowed(widths, flexible, room=width - len(_GAP) * (len(widths) - 1))
     return [
         _GAP.join(
             cell.rjust(widths[at]) if is_number[at] else _cut(cell, widths[at]).ljust(widths[at])
@@ -152,12 +155,11 @@ def progress(total: int) -> Generator[Callable[[str], None]]:
             print(_CLEAR_LINE, end="", file=sys.stderr, flush=True)
 
 
-def _narrowed(widths: Sequence[int], is_number: Sequence[bool], *, room: int) -> list[int]:
-    """Take from the widest column of text until all fit, or none can be narrower."""
+def _narrowed(widths: Sequence[int], flexible: Sequence[int], *, room: int) -> list[int]:
+    """Take from the widest flexible column until all fit, or none can be narrower."""
     narrowed = list(widths)
     while sum(narrowed) > room:
-        texts = [at for at, number in enumerate(is_number) if not number]
-        widest = max(texts, key=narrowed.__getitem__, default=None)
+        widest = max(flexible, key=narrowed.__getitem__, default=None)
         if widest is None or narrowed[widest] <= _NARROWEST:
             break
         narrowed[widest] -= 1

@@ -1,5 +1,6 @@
 """The table of commands against the commands themselves, and how a run ends."""
 
+import re
 from collections.abc import Iterator, Mapping
 
 import click
@@ -90,7 +91,7 @@ def failing(error: BaseException) -> Mapping[str, LazyCommand | LazyGroup]:
     [
         (MetaxyError("It is wrong."), 1, "Error: It is wrong.\n"),
         (FileNotFoundError(2, "No such file", "x"), 1, "Error: FileNotFoundError: [Errno 2]"),
-        (KeyError("x"), 1, "Error: KeyError: 'x'\nThis is a bug in metaxy, at metaxy/cli/app.py:"),
+        (KeyError("x"), 1, f"Error: KeyError: 'x'\nIt was raised at {__file__}:"),
         (KeyboardInterrupt(), 130, ""),
         (BrokenPipeError(), 141, ""),
     ],
@@ -104,7 +105,7 @@ def test_each_kind_of_error_is_told_in_its_way(
     code: int,
     said: str,
 ) -> None:
-    """No traceback; what is not expected is called a bug, with its place; signals are quiet."""
+    """No traceback; what is not expected is told with its place; signals are quiet."""
     monkeypatch.setattr(app.cli, "lazy", failing(error))
 
     assert run(["fail"]) == code
@@ -113,6 +114,22 @@ def test_each_kind_of_error_is_told_in_its_way(
     assert printed.startswith(said)
     assert "Traceback" not in printed
     assert bool(printed) is bool(said)
+
+
+def test_what_fails_inside_metaxy_is_called_a_bug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The message has the file and line of metaxy where it happened."""
+    monkeypatch.setattr(app.cli, "lazy", {"fail": LazyCommand("metaxy.no_such:fail", "Fail.")})
+
+    assert run(["fail"]) == 1
+
+    assert re.fullmatch(
+        r"Error: ModuleNotFoundError: No module named 'metaxy.no_such'\n"
+        r"This is a bug in metaxy, at metaxy/cli/command.py:\d+; please report it. "
+        r"`--debug` shows how it came about.\n",
+        capsys.readouterr().err,
+    )
 
 
 @pytest.mark.parametrize("arguments", [["fail", "--debug"], ["--debug", "fail"]])
