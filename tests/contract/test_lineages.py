@@ -1,9 +1,9 @@
 """Increments of features whose records are not those of their upstream."""
 
 import polars as pl
+
 from films import BY_FIELD, ids, polars, stored, update, videos
 from lakes import Lake
-
 from metaxy.metadata_store.base import MetadataStore
 
 
@@ -19,8 +19,7 @@ def children(store: MetadataStore, counts: dict[str, int]) -> None:
     store.write_metadata(
         "chunk", numbers.join(parents, on="id", maintain_order="left"), expanded_parents=parents
     )
-    if not increment.removed.is_empty():
-        store.delete_metadata("chunk", records=increment.removed)
+    store.delete_metadata("chunk", records=increment.removed)
 
 
 def test_a_parent_is_offered_until_it_was_expanded(lake: Lake) -> None:

@@ -208,8 +208,12 @@ class PolarsVersioningEngine:
 def _all_added(asked: Question) -> LazyIncrement:
     """An increment of records that are all new; the empty frames keep their columns."""
     nothing = pl.LazyFrame(schema=asked.expected.collect_schema())
-    stored = asked.stored
-    removable = nothing if stored is None else pl.LazyFrame(schema=stored.collect_schema())
+    if asked.stored is None:
+        # Without a table nobody knows the types of the ids that an expansion makes.
+        ids = dict.fromkeys(asked.plan.id_columns, pl.String())
+        removable = pl.LazyFrame(schema=ids | dict(nothing.collect_schema()))
+    else:
+        removable = pl.LazyFrame(schema=asked.stored.collect_schema())
     return compare_records(
         asked.expected, nothing, id_columns=asked.plan.grain, removable=removable
     )
