@@ -210,7 +210,7 @@ def _all_added(asked: Question) -> LazyIncrement:
     nothing = pl.LazyFrame(schema=asked.expected.collect_schema())
     if asked.stored is None:
         # Without a table nobody knows the types of the ids that an expansion makes.
-        ids = dict.fromkeys(asked.plan.id_columns, pl.String())
+        ids = dict.fromkeys(asked.plan.id_columns, pl.Null())
         removable = pl.LazyFrame(schema=ids | dict(nothing.collect_schema()))
     else:
         removable = pl.LazyFrame(schema=asked.stored.collect_schema())
