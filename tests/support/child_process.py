@@ -76,7 +76,7 @@ def wait_until(
     ready: Callable[[], bool],
     *,
     what: str,
-    log: Path,
+    logs: Sequence[Path],
     process: subprocess.Popen[bytes],
     timeout_s: float,
 ) -> None:
@@ -89,15 +89,19 @@ def wait_until(
     while not ready():
         if process.poll() is not None:
             raise ChildProcessFailed(
-                f"{what} ended with code {process.returncode}.\n{log_end(log)}"
+                f"{what} ended with code {process.returncode}.\n{log_ends(logs)}"
             )
         if time.monotonic() > deadline:
-            raise ChildProcessFailed(f"{what} took over {timeout_s:g} s.\n{log_end(log)}")
+            raise ChildProcessFailed(f"{what} took over {timeout_s:g} s.\n{log_ends(logs)}")
         time.sleep(0.05)
 
 
-def log_end(log: Path) -> str:
-    """The last lines of a log, for an error."""
+def log_ends(logs: Sequence[Path]) -> str:
+    """The last lines of each log, for an error."""
+    return "\n".join(_log_end(log) for log in logs)
+
+
+def _log_end(log: Path) -> str:
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     return "\n".join([f"End of {log.name}:", *(lines[-_LAST_LINES:] or ["(it is empty)"])])
 

@@ -137,6 +137,8 @@ def fault_proxy(endpoint: S3Endpoint) -> Generator[FaultProxy]:
         server_port = urlsplit(endpoint.url).port
         command = python_module("support.fault_proxy_process", str(server_port), str(port_file))
         with child_process(command, log=log) as process:
-            wait_until(port_file.exists, what="proxy", log=log, process=process, timeout_s=_START_S)
+            wait_until(
+                port_file.exists, what="proxy", logs=[log], process=process, timeout_s=_START_S
+            )
             port, control_port = json.loads(port_file.read_text())
             yield FaultProxy(replace(endpoint, url=f"http://{LOOPBACK}:{port}"), control_port)

@@ -23,7 +23,7 @@ from support.child_process import (
     child_process,
     ends_with_parent,
     free_ports,
-    log_end,
+    log_ends,
     wait_until,
 )
 
@@ -168,7 +168,7 @@ class _Cluster:
         address = f"[v1:{LOOPBACK}:{self._monitor_port}]"
         self._run("monmaptool", "--create", "--fsid", self._fsid, "--addv", "a", address, monitors)
         self._run("ceph-mon", "--mkfs", "-i", "a", "--monmap", monitors, "--keyring", "/dev/null")
-        process = self._start("ceph-mon", "-i", "a")
+        process = self._start("mon.a", "ceph-mon", "-i", "a")
         self._wait_for_port(process, "mon.a", self._monitor_port)
 
     def start_storage(self) -> None:
@@ -176,13 +176,13 @@ class _Cluster:
         self._run("ceph", "osd", "new", identity)
         self._run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", identity)
         deadline = time.monotonic() + _START_S
-        process = self._start("ceph-osd", "-i", "0")
+        process = self._start("osd.0", "ceph-osd", "-i", "0")
         while json.loads(self._run("ceph", "osd", "stat", "--format=json"))["num_up_osds"] != 1:
             if time.monotonic() > deadline:
-                raise ChildProcessFailed(f"osd.0 did not come up.\n{self._log('osd.0')}")
+                raise ChildProcessFailed(f"osd.0 did not come up.\n{log_ends(self._logs('osd.0'))}")
             if process.poll() is not None:
                 # The first start may meet a monitor that doesn't know the daemon yet.
-                process = self._start("ceph-osd", "-i", "0")
+                process = self._start("osd.0", "ceph-osd", "-i", "0")
 
     def add_user(self, user: S3User) -> None:
         self._run(
@@ -192,15 +192,13 @@ class _Cluster:
         )
 
     def start_gateway(self) -> str:
-        process = self._start("radosgw", "-n", "client.rgw")
+        process = self._start("client.rgw", "radosgw", "-n", "client.rgw")
         self._wait_for_port(process, "client.rgw", self._gateway_port)
         return f"http://{LOOPBACK}:{self._gateway_port}"
 
-    def _start(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+    def _start(self, name: str, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         command = ends_with_parent([*self._command(program, *arguments), "-f"])
-        return self._stack.enter_context(
-            child_process(command, log=self._folder / f"{program}.out")
-        )
+        return self._stack.enter_context(child_process(command, log=self._folder / f"{name}.out"))
 
     def _run(self, program: str, *arguments: str) -> str:
         command = self._command(program, *arguments)
@@ -210,11 +208,12 @@ class _Cluster:
             )
         except subprocess.TimeoutExpired:
             raise ChildProcessFailed(
-                f"{' '.join(command)} took over {_START_S:g} s.\n{self._log('mon.a')}"
+                f"{' '.join(command)} took over {_START_S:g} s.\n{log_ends(self._logs('mon.a'))}"
             ) from None
         if done.returncode != 0:
             raise ChildProcessFailed(
-                f"{' '.join(command)} ended with code {done.returncode}.\n{done.stderr}"
+                f"{' '.join(command)} ended with code {done.returncode}."
+                f"\n{done.stdout}{done.stderr}"
             )
         return done.stdout
 
@@ -227,10 +226,10 @@ class _Cluster:
         wait_until(
             lambda: answers(port),
             what=name,
-            log=self._folder / f"{name}.log",
+            logs=self._logs(name),
             process=process,
             timeout_s=_START_S,
         )
 
-    def _log(self, name: str) -> str:
-        return log_end(self._folder / f"{name}.log")
+    def _logs(self, name: str) -> list[Path]:
+        return [self._folder / f"{name}.log", self._folder / f"{name}.out"]

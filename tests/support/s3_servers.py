@@ -55,7 +55,7 @@ def moto_server() -> Generator[S3Server]:
         process = stack.enter_context(
             child_process(command, log=log, environment=_environment_for_moto())
         )
-        wait_until(port_file.exists, what="moto", log=log, process=process, timeout_s=_START_S)
+        wait_until(port_file.exists, what="moto", logs=[log], process=process, timeout_s=_START_S)
         url = f"http://{LOOPBACK}:{port_file.read_text()}"
         yield _server("moto", url, reader=None)
 
@@ -92,7 +92,7 @@ def nanio_server() -> Generator[S3Endpoint]:
         }
         with child_process(command, log=log, environment=environment) as process:
             wait_until(
-                lambda: answers(port), what="nanio", log=log, process=process, timeout_s=_START_S
+                lambda: answers(port), what="nanio", logs=[log], process=process, timeout_s=_START_S
             )
             yield _endpoint(f"http://{LOOPBACK}:{port}", LAKE_BUCKET)
 
