@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import s3fs
 from botocore.exceptions import ClientError
 
 from support.s3_endpoint import S3Endpoint
@@ -170,6 +171,32 @@ def test_strangers_are_refused(rgw: S3Server, prefix: str) -> None:
         with stranger.client() as client:
             assert status_of(client.get_object, Bucket=owner.bucket, Key=prefix) == 403
             assert status_of(client.list_objects_v2, Bucket=owner.bucket) == 403
+
+
+def test_s3fs_creates_a_key_that_is_new_and_no_other(lake: S3Endpoint, prefix: str) -> None:
+    """Conditional puts can be tried with s3fs, which tells a refusal differently each time.
+
+    A refused put is a `FileExistsError` only where the server sends a message with its code.
+    """
+    files: Any = s3fs.S3FileSystem(**lake.s3fs_options())
+    key = f"{lake.bucket}/{prefix}"
+    files.pipe_file(key, b"first", mode="create")
+    with pytest.raises(OSError) as refusal:  # noqa: PT011 - The code below says which.
+        files.pipe_file(key, b"second", mode="create")
+
+    assert isinstance(refusal.value.__cause__, ClientError)
+    assert refusal.value.__cause__.response["Error"]["Code"] == "PreconditionFailed"
+    assert files.cat_file(key) == b"first"
+
+
+def test_s3fs_takes_a_lying_server_at_its_word(lying: S3Endpoint, prefix: str) -> None:
+    """So a second create that succeeds shows that the server has no conditional puts."""
+    files: Any = s3fs.S3FileSystem(**lying.s3fs_options())
+    key = f"{lying.bucket}/{prefix}"
+    files.pipe_file(key, b"first", mode="create")
+    files.pipe_file(key, b"second", mode="create")
+
+    assert files.cat_file(key) == b"second"
 
 
 @pytest.mark.parametrize("name", ["lying", "nanio"])
