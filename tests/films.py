@@ -5,8 +5,8 @@ from typing import Any
 
 import narwhals as nw
 import polars as pl
-from definitions import feature, graph_of
 
+from definitions import feature, graph_of
 from metaxy.graph.graph import FeatureGraph
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.models.feature_spec import FeatureDep

@@ -8,9 +8,9 @@ from typing import Any
 
 from films import films
 from memory_store import MemoryStore
-
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.metadata_store.delta import DeltaMetadataStore
+from metaxy.metadata_store.paths import Layout
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,21 @@ class Lake:
         return self.make(**({"graph": films()} | options))
 
 
-def delta_lake(folder: Path, layout: str) -> Lake:
+def delta_lake(folder: Path, layout: Layout) -> Lake:
     """A new lake of Delta tables."""
     root = folder / uuid.uuid4().hex
-    return Lake(
-        lambda **options: DeltaMetadataStore(root, **({"layout": layout} | options)),
-        lambda: delta_lake(folder, layout),
-    )
+
+    def make(**options: Any) -> MetadataStore:
+        return DeltaMetadataStore(root, layout=layout, **options)
+
+    return Lake(make, lambda: delta_lake(folder, layout))
 
 
 def memory_lake() -> Lake:
     """A new lake in memory."""
     name = uuid.uuid4().hex
-    return Lake(lambda **options: MemoryStore(name, **options), memory_lake)
+
+    def make(**options: Any) -> MetadataStore:
+        return MemoryStore(name, **options)
+
+    return Lake(make, memory_lake)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from lakes import Lake, delta_lake, memory_lake
 
 

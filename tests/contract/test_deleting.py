@@ -5,11 +5,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 from deltalake import DeltaTable
+
 from films import films, polars, stored, update, videos
 from lakes import Lake
-
 from metaxy.errors import StoreError
 from metaxy.metadata_store.delta import DeltaMetadataStore
+from metaxy.metadata_store.tables import DeltaTables
 
 ABC = videos(("a", "1", "1"), ("b", "1", "1"), ("c", "1", "1"), size=[1, 2, 3])
 
@@ -123,12 +124,14 @@ def test_history_outlives_a_drop(tmp_path: Path) -> None:
     assert pl.scan_delta(store.table_path("video")).collect().height == 0
 
 
+def _nothing(*arguments: object) -> None:
+    del arguments
+
+
 def test_an_interrupted_drop_leaves_a_whole_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whichever of its three commits was the last, it reads, takes rows and can be dropped."""
-    from metaxy.metadata_store.tables import DeltaTables  # noqa: PLC0415
-
     store = DeltaMetadataStore(tmp_path, graph=films())
     with store.open("write"):
         store.write_metadata("video", ABC)
@@ -136,7 +139,7 @@ def test_an_interrupted_drop_leaves_a_whole_table(
         table.alter.set_table_properties({"delta.appendOnly": "false"})
         assert stored(store, "video", "id") == ["a", "b", "c"]
         with monkeypatch.context() as patched:
-            patched.setattr(DeltaTables, "_make_append_only", lambda *_: None)
+            patched.setattr(DeltaTables, "_make_append_only", _nothing)
             store.drop_feature_metadata("video")
         assert not store.has_feature("video")
         store.write_metadata("video", ABC.with_columns(size=pl.lit("x")))

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from films import films, stored, update, videos
 from lakes import Lake
-
 from metaxy.errors import StoreNotOpenError, StoreReadOnlyError
 from metaxy.metadata_store.delta import DeltaMetadataStore
 
@@ -54,7 +54,7 @@ def test_threads_use_an_open_store(lake: Lake) -> None:
     """A block of one thread is open for all."""
     with lake.store().open("write") as store, ThreadPoolExecutor(4) as threads:
         update(store, "video", videos(("a", "1", "1")))
-        increments = list(threads.map(lambda _: store.resolve_update("transcript"), range(8)))
+        increments = list(threads.map(store.resolve_update, ["transcript"] * 8))
 
     assert [len(each.added) for each in increments] == [1] * 8
 

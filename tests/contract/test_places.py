@@ -5,9 +5,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+
 from definitions import feature, graph_of
 from films import BY_FIELD, films, stored, update, videos
-
 from metaxy.errors import ConfigError, StoreError
 from metaxy.metadata_store.delta import DeltaMetadataStore, DeltaMetadataStoreConfig
 
@@ -40,7 +40,7 @@ def test_a_root_that_delta_would_misread_is_refused(
     with pytest.raises(ConfigError) as raised:
         DeltaMetadataStore(tmp_path / folder, graph=films())
 
-    assert f"delta-rs can't use paths with" in str(raised.value)
+    assert "delta-rs can't use paths with" in str(raised.value)
     assert named in str(raised.value)
 
 

@@ -3,10 +3,10 @@
 import json
 
 import pytest
+
 from definitions import feature, graph_of
 from films import films, update, videos
 from lakes import Lake
-
 from metaxy.errors import SystemDataNotFoundError
 
 
@@ -52,7 +52,7 @@ def test_a_graph_comes_back_without_its_classes(lake: Lake) -> None:
         update(store, "transcript")
     with lake.store(graph=films(video="2")) as store:
         restored = store.load_graph_snapshot(pushed.snapshot_version)
-        with pytest.raises(SystemDataNotFoundError, match="No snapshot 'nothing' was pushed"):
+        with pytest.raises(SystemDataNotFoundError, match=r"No snapshot 'nothing' was pushed"):
             store.load_graph_snapshot("nothing")
     with lake.store(graph=restored) as store:
         assert store.resolve_update("transcript").is_empty
@@ -69,9 +69,9 @@ def test_a_project_is_pushed_with_what_it_is_made_from(lake: Lake) -> None:
         feature("alien", project="other"),
     )
     with lake.store(graph=graph).open("write") as store:
-        with pytest.raises(ValueError, match="Which project.*films, music, other. Name one"):
+        with pytest.raises(ValueError, match=r"Which project.*films, music, other. Name one"):
             store.record_feature_graph_snapshot()
-        with pytest.raises(ValueError, match="None is of 'muzak'"):
+        with pytest.raises(ValueError, match=r"None is of 'muzak'"):
             store.record_feature_graph_snapshot("muzak")
         result = store.record_feature_graph_snapshot("music")
         rows = store.read_pushes().sort("feature_key").select("feature_key", "is_external").rows()

@@ -3,9 +3,9 @@
 import narwhals as nw
 import polars as pl
 import pytest
+
 from films import films, polars, stored, update, videos
 from lakes import Lake
-
 from metaxy.metadata_store.base import MetadataStore
 
 

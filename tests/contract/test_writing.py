@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 from unittest.mock import patch
 
 import narwhals as nw
 import polars as pl
 import pytest
+
 from definitions import feature, graph_of
 from films import films, polars, stored, update, versions_by_id, videos
 from lakes import Lake
-
 from metaxy.errors import MetadataSchemaError, ProjectMismatchError, StoreError
 from metaxy.metadata_store.hash_settings import HashSettings
 from metaxy.versioning.types import HashAlgorithm
@@ -130,7 +131,13 @@ def test_eager_frames_of_every_library_are_taken(lake: Lake) -> None:
     """Polars, pandas and PyArrow frames, and frames of Narwhals, give the same records."""
     store = lake.store()
     frame = videos(("a", "1", "2"), size=[3])
-    kinds = [frame, frame.to_pandas(), frame.to_arrow(), nw.from_native(frame), frame.lazy()]
+    kinds: list[Any] = [
+        frame,
+        frame.to_pandas(),
+        frame.to_arrow(),
+        nw.from_native(frame),
+        frame.lazy(),
+    ]
     kinds.append(nw.from_native(frame.lazy()))
     with store.open("write"):
         for number, kind in enumerate(kinds, start=1):
@@ -206,7 +213,7 @@ def test_nulls_take_the_type_that_the_table_has(lake: Lake) -> None:
     """A column, or part of one, without a type of its own fits any."""
     store = lake.store()
     row = {"size": [1], "tags": [["x"]], "info": [{"n": 1.5}]}
-    nothing = {"size": [None], "tags": [[]], "info": [{"n": None}]}
+    nothing: dict[str, list[Any]] = {"size": [None], "tags": [[]], "info": [{"n": None}]}
     with store.open("write"):
         store.write_metadata("video", videos(("a", "1", "1"), **row))
         store.write_metadata("video", videos(("b", "1", "1"), **nothing))
@@ -254,7 +261,7 @@ def test_only_features_of_the_own_project_are_written(lake: Lake) -> None:
     """Another project's feature is refused unless that is allowed for a while."""
     store = lake.store(project="music")
     with store.open("write"):
-        with pytest.raises(ValueError, match="'video' belongs to the project 'films'") as raised:
+        with pytest.raises(ValueError, match=r"'video' belongs to the project 'films'") as raised:
             store.write_metadata("video", videos(("a", "1", "1")))
         assert isinstance(raised.value, ProjectMismatchError)
         assert (raised.value.got, raised.value.wanted) == ("films", "music")
@@ -281,7 +288,7 @@ def test_several_features_are_written_dependents_first(lake: Lake) -> None:
         before = store.resolve_update("video", samples=videos(("a", "2", "1")))
         dependent = polars(store.read_metadata("transcript"))
         broken = before.changed.to_polars().with_columns(id=pl.lit(None, pl.String))
-        with pytest.raises(MetadataSchemaError, match="'id' is null"):
+        with pytest.raises(MetadataSchemaError, match=r"'id' is null"):
             store.write_metadata_multi({"video": broken, "transcript": dependent})
 
         assert len(stored(store, "transcript", "id", latest_only=False)) == 2
@@ -299,7 +306,7 @@ def test_results_of_several_writes_come_by_feature(lake: Lake) -> None:
         assert store.write_metadata_multi({}) == {}
         results = store.write_metadata_multi({"video": frame})
         assert {str(key): each.rows for key, each in results.items()} == {"video": 1}
-        with pytest.raises(ValueError, match="name one feature"):
+        with pytest.raises(ValueError, match=r"name one feature"):
             store.write_metadata_multi({"video": frame, ("video",): frame})
 
 
@@ -324,10 +331,10 @@ def test_a_store_without_keys_refuses_them(lake: Lake) -> None:
     """A key that can't be kept would be a promise broken; an empty one is a slip."""
     store = lake.store()
     with store.open("write"):
-        with pytest.raises(ValueError, match="idempotency_key is ''"):
+        with pytest.raises(ValueError, match=r"idempotency_key is ''"):
             store.write_metadata("video", videos(("a", "1", "1")), idempotency_key="")
         if not store.supports_idempotency_keys:
-            with pytest.raises(StoreError, match="can't write with an idempotency_key"):
+            with pytest.raises(StoreError, match=r"can't write with an idempotency_key"):
                 store.write_metadata("video", videos(("a", "1", "1")), idempotency_key="k")
 
 
@@ -337,7 +344,7 @@ def test_tables_are_created_only_where_that_is_allowed(lake: Lake) -> None:
         store.write_metadata("video", videos(("a", "1", "1")))
     with lake.store(auto_create_tables=False).open("write") as store:
         store.write_metadata("video", videos(("b", "1", "1")))
-        with pytest.raises(StoreError, match="'transcript' has no table in .*auto_create_tables"):
+        with pytest.raises(StoreError, match=r"'transcript' has no table in .*auto_create_tables"):
             store.write_metadata("transcript", store.resolve_update("transcript").added)
 
         assert [str(key) for key in store.list_features()] == ["video"]

@@ -3,15 +3,15 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import narwhals as nw
 import polars as pl
 import pytest
-from definitions import feature, graph_of
 from deltalake import DeltaTable
-from films import BY_FIELD, films, stored, videos
 
+from definitions import feature, graph_of
+from films import BY_FIELD, films, stored, videos
 from metaxy.errors import (
     ConfigError,
     FeatureNotFoundError,
@@ -212,7 +212,7 @@ def test_what_is_no_frame_is_refused(store: DeltaMetadataStore, given: Any) -> N
         if given is None and use != store.write_metadata:
             continue
         with pytest.raises(
-            MetadataSchemaError, match="is a .*, which is no data frame that Narwha"
+            MetadataSchemaError, match=r"is a .*, which is no data frame that Narwha"
         ):
             use("video", given)
 
@@ -223,28 +223,30 @@ def _resolve(store: DeltaMetadataStore) -> Callable[[str, Any], object]:
 
 def test_what_is_no_feature_is_refused(store: DeltaMetadataStore) -> None:
     """A key that is none, one of no feature, and a class without a spec."""
-    with pytest.raises(InvalidKeyError, match="Plain is not a feature key: it is no feature with"):
+    with pytest.raises(InvalidKeyError, match=r"Plain is not a feature key: it is no feature with"):
         store.write_metadata(Plain, GOOD)
-    with pytest.raises(InvalidKeyError, match="'vi deo'"):
+    with pytest.raises(InvalidKeyError, match=r"'vi deo'"):
         store.read_metadata("vi deo")
     for use in (store.read_metadata, store.drop_feature_metadata, store.resolve_update):
-        with pytest.raises(FeatureNotFoundError, match="Did you mean 'video'"):
+        with pytest.raises(FeatureNotFoundError, match=r"Did you mean 'video'"):
             use("vidoe")
 
 
 def test_a_feature_without_records_is_not_found(store: DeltaMetadataStore) -> None:
     """The stores that were asked are named."""
     with pytest.raises(
-        FeatureNotFoundError, match="No records of 'day' were ever written to Delta"
+        FeatureNotFoundError, match=r"No records of 'day' were ever written to Delta"
     ):
         store.read_metadata("day")
-    with pytest.raises(SystemDataNotFoundError, match="has no system table 'metaxy-system/events'"):
+    with pytest.raises(
+        SystemDataNotFoundError, match=r"has no system table 'metaxy-system/events'"
+    ):
         store.read_metadata(["metaxy-system", "events"])
 
 
 def test_samples_are_checked_like_records(store: DeltaMetadataStore) -> None:
     """A root feature needs them; they need ids and provenance."""
-    with pytest.raises(MissingSamplesError, match="'video' has no upstreams.*'id'"):
+    with pytest.raises(MissingSamplesError, match=r"'video' has no upstreams.*'id'"):
         store.resolve_update("video")
     with pytest.raises(MetadataSchemaError) as raised:
         store.resolve_update("video", samples=GOOD.drop("id").with_columns(metaxy_y=1))
@@ -256,36 +258,39 @@ def test_samples_are_checked_like_records(store: DeltaMetadataStore) -> None:
 
 def test_filters_must_be_filters_on_something(store: DeltaMetadataStore) -> None:
     """Of a known feature, on known columns, in SQL or as an expression, by feature or not."""
-    with pytest.raises(FilterError, match="uses a column that the records do not have.*'path'"):
+    with pytest.raises(FilterError, match=r"uses a column that the records do not have.*'path'"):
         store.read_metadata("video", filters=[nw.col("size") > 1])
     with pytest.raises(FilterError):
         store.read_metadata("video", filters=["size >"])
-    with pytest.raises(FilterError, match="True is a bool, which is no filter"):
+    with pytest.raises(FilterError, match=r"True is a bool, which is no filter"):
         store.read_metadata("video", filters=[True])  # pyright: ignore[reportArgumentType]
-    with pytest.raises(FilterError, match="conditions on one feature are wanted"):
+    with pytest.raises(FilterError, match=r"conditions on one feature are wanted"):
         store.read_metadata("video", filters={"video": ["id = 'a'"]})  # pyright: ignore[reportArgumentType]
-    with pytest.raises(FilterError, match="a filter for 'vidio', which is neither.*mean 'video'"):
+    with pytest.raises(FilterError, match=r"a filter for 'vidio', which is neither.*mean 'video'"):
         store.resolve_update("transcript", filters={"vidio": ["id = 'a'"]})
-    with pytest.raises(FilterError, match="give a mapping from features to filters"):
+    with pytest.raises(FilterError, match=r"give a mapping from features to filters"):
         store.resolve_update("transcript", filters=["id = 'a'"])  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def test_reading_options_must_make_sense(store: DeltaMetadataStore) -> None:
     """Unknown columns, and two answers to which version, are refused."""
-    with pytest.raises(MissingColumnsError, match="'pth'.*\n.*Did you mean 'path'"):
+    with pytest.raises(MissingColumnsError, match=r"'pth'.*\n.*Did you mean 'path'"):
         store.read_metadata("video", columns=["pth"])
-    with pytest.raises(ValueError, match="feature_version='x' asks for one version of 'video'"):
+    with pytest.raises(ValueError, match=r"feature_version='x' asks for one version of 'video'"):
         store.read_metadata("video", feature_version="x")
 
 
 def test_deletions_must_say_what(store: DeltaMetadataStore) -> None:
     """No filter is not everything; a frame needs the ids, of their type."""
-    for filters in (None, []):
-        with pytest.raises(ValueError, match="Say which records of 'video' to delete"):
+    nothing: list[str] = []
+    for filters in (None, nothing):
+        with pytest.raises(ValueError, match=r"Say which records of 'video' to delete"):
             store.delete_metadata("video", filters)
-    with pytest.raises(MetadataSchemaError, match="lack the id columns 'id'; the frame has 'x'"):
+    with pytest.raises(MetadataSchemaError, match=r"lack the id columns 'id'; the frame has 'x'"):
         store.delete_metadata("video", records=pl.DataFrame({"x": ["z"]}))
-    with pytest.raises(MetadataSchemaError, match="'id' is Int64, and the stored records have Str"):
+    with pytest.raises(
+        MetadataSchemaError, match=r"'id' is Int64, and the stored records have Str"
+    ):
         store.delete_metadata("video", records=pl.DataFrame({"id": [1]}))
     with pytest.raises(FilterError):
         store.delete_metadata("video", ["size > 1"])
@@ -293,7 +298,7 @@ def test_deletions_must_say_what(store: DeltaMetadataStore) -> None:
 
 def test_parents_are_checked_like_records(store: DeltaMetadataStore) -> None:
     """They belong to expansions only, and need names and provenance."""
-    with pytest.raises(MetadataSchemaError, match="'video' has no expansion among its depend"):
+    with pytest.raises(MetadataSchemaError, match=r"'video' has no expansion among its depend"):
         store.write_metadata("video", GOOD, expanded_parents=GOOD)
     with pytest.raises(MetadataSchemaError) as raised:
         store.write_metadata("chunk", None, expanded_parents=pl.DataFrame({"id": ["z", "z"]}))
@@ -327,19 +332,19 @@ def test_a_closed_store_does_nothing(tmp_path: Path) -> None:
         lambda: store.delete_metadata("video", ["id = 'a'"]),
         lambda: store.drop_feature_metadata("video"),
         lambda: store.has_feature("video"),
-        lambda: store.record_feature_graph_snapshot(),
+        store.record_feature_graph_snapshot,
         store.list_features,
         store.read_events,
         store.read_pushes,
     ]
     for use in uses:
-        with pytest.raises(StoreNotOpenError, match="is not open. Use it inside `with store:`"):
+        with pytest.raises(StoreNotOpenError, match=r"is not open. Use it inside `with store:`"):
             use()
     with store:
         for use in uses[2:6]:
             with pytest.raises(StoreReadOnlyError, match=r"is open for reading.*open\(\"write\"\)"):
                 use()
-    with pytest.raises(ValueError, match="The mode is 'w'"), store.open("w"):  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match=r"The mode is 'w'"), store.open("w"):  # pyright: ignore[reportArgumentType]
         pass
     assert not (tmp_path / "other").exists()
 
@@ -357,17 +362,17 @@ def test_a_store_needs_options_that_there_are(tmp_path: Path) -> None:
     for options, message in wrong:
         with pytest.raises(ConfigError, match=message):
             DeltaMetadataStore(tmp_path, **options)
-    with pytest.raises(TypeError, match="colour"):
+    with pytest.raises(TypeError, match=r"colour"):
         DeltaMetadataStore(tmp_path, colour="red")
 
 
 def test_a_native_engine_takes_polars_frames_only(tmp_path: Path) -> None:
     """Records and samples of other libraries are refused, with the way out."""
-    arrow = GOOD.to_arrow()
+    arrow: Any = cast("Any", GOOD).to_arrow()
     store = DeltaMetadataStore(tmp_path / "other", graph=films(), versioning_engine="native")
     with store.open("write"):
         for use in (store.write_metadata, _resolve(store)):
-            with pytest.raises(VersioningEngineMismatchError, match="is a pyarrow frame"):
+            with pytest.raises(VersioningEngineMismatchError, match=r"is a pyarrow frame"):
                 use("video", arrow)
         assert (
             len(store.resolve_update("video", samples=arrow, versioning_engine="auto").added) == 2
@@ -379,7 +384,7 @@ def test_a_failing_disk_is_a_store_error(store: DeltaMetadataStore) -> None:
     path = Path(store.table_path("transcript"))
     path.write_text("in the way")
     try:
-        with pytest.raises(StoreError, match="'transcript' can't be created|can't be opened"):
+        with pytest.raises(StoreError, match=r"'transcript' can't be created|can't be opened"):
             store.write_metadata("transcript", store.resolve_update("transcript").added)
     finally:
         path.unlink()

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import polars as pl
 import pytest
 from deltalake import DeltaTable
-from films import films, polars, stored, update, videos
 
+from films import films, polars, stored, update, videos
 from metaxy.errors import HashSettingsMismatchError
 from metaxy.metadata_store.delta import DeltaMetadataStore
 from metaxy.metadata_store.writing import WriteResult

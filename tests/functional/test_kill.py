@@ -7,8 +7,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
-from films import films, stored, update, videos
 
+from films import films, stored, update, videos
 from metaxy.metadata_store.delta import DeltaMetadataStore
 
 KILLS = 100

@@ -5,6 +5,7 @@ need no data; those of the data are a few aggregations that run together, also o
 too large for memory.
 """
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -29,6 +30,7 @@ from metaxy.versioning.system_columns import (
 )
 
 _EXAMPLES: Final = 3
+_ROWS_AT_ONCE: Final = 1_000_000
 Engine = Literal["in-memory", "streaming"]
 
 
@@ -290,26 +292,29 @@ def _data_reasons(
     nulls = _null_counts(schema, contract)
     ids = [name for name in contract.id_columns if name in schema]
     parents = [name for name in contract.parent_columns if name in schema]
-    repeated = _repeated_ids(frame, ids)
-    torn = _torn_parents(frame, schema, parents)
-    counts, repeated, torn = pl.collect_all(
-        [frame.select(count.alias(reason) for reason, count in nulls.items()), repeated, torn],
+    counts, torn = pl.collect_all(
+        [
+            frame.select(count.alias(reason) for reason, count in nulls.items()),
+            _torn_parents(frame, schema, parents),
+        ],
         engine=engine,
     )
+    repeated = _repeated_ids(frame, ids, engine=engine)
     reasons = [
         f"{reason} in {counted(count, 'row')}"
         for reason, count in (zip(counts.columns, counts.row(0), strict=True) if nulls else ())
         if count
     ]
     if repeated.height:
+        shown = _shown(repeated, ids, counting="row")
         reasons.append(
-            f"{counted(repeated.height, 'id')} more than once: {_shown(repeated, ids, counting='row')}; "
-            "write one row a record"
+            f"{counted(repeated.height, 'id')} more than once: {shown}; write one row a record"
         )
     if torn.height:
+        shown = _shown(torn, parents, counting="provenance")
         reasons.append(
             f"{counted(torn.height, 'parent')} with children of several provenances: "
-            f"{_shown(torn, parents, counting='provenance')}; all children of a parent carry the parent's"
+            f"{shown}; all children of a parent carry the parent's"
         )
     return reasons
 
@@ -332,12 +337,22 @@ def _null_counts(schema: pl.Schema, contract: RecordContract) -> dict[str, pl.Ex
     return counts
 
 
-def _repeated_ids(frame: pl.LazyFrame, ids: Sequence[str]) -> pl.LazyFrame:
-    """One row an id with several rows; ids with null are told apart from this."""
+def _repeated_ids(frame: pl.LazyFrame, ids: Sequence[str], *, engine: Engine) -> pl.DataFrame:
+    """One row an id with several rows; ids with null are told apart from this.
+
+    All ids of a frame may not fit into memory, so those of a large one are looked at in parts, each
+    with all rows of its ids.
+    """
     if not ids:
-        return pl.LazyFrame()
-    groups = frame.select(ids).drop_nulls().group_by(ids).len("rows")
-    return groups.filter(pl.col("rows") > 1)
+        return pl.DataFrame()
+    names = frame.select(ids).drop_nulls()
+    rows = 0 if engine == "in-memory" else frame.select(pl.len()).collect(engine=engine).item()
+    number = 1 + rows // _ROWS_AT_ONCE
+    hashes = [pl.col(name).hash(seed) for seed, name in enumerate(ids)]
+    part = functools.reduce(pl.Expr.xor, hashes) % number
+    parts = [names] if number == 1 else [names.filter(part == each) for each in range(number)]
+    groups = (each.group_by(ids).len("rows").filter(pl.col("rows") > 1) for each in parts)
+    return pl.concat([each.collect(engine=engine) for each in groups])
 
 
 def _torn_parents(frame: pl.LazyFrame, schema: pl.Schema, parents: Sequence[str]) -> pl.LazyFrame:

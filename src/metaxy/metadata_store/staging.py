@@ -13,11 +13,23 @@ from pathlib import Path
 
 import polars as pl
 
+from metaxy.errors import StoreError
+
 
 @contextmanager
 def staged(frame: pl.LazyFrame) -> Generator[pl.LazyFrame]:
-    """Give a scan of the frame's rows, valid inside the block."""
+    """Give a scan of the frame's rows, valid inside the block.
+
+    Raises:
+        StoreError: It can't be evaluated, or doesn't fit into the temporary folder.
+    """
     with tempfile.TemporaryDirectory(prefix="metaxy-staged-") as folder:
         path = Path(folder) / "rows.parquet"
-        frame.sink_parquet(path, compression="lz4", maintain_order=False)
+        try:
+            frame.sink_parquet(path, compression="lz4", maintain_order=False)
+        except (OSError, pl.exceptions.ComputeError) as error:
+            raise StoreError(
+                f"A lazy frame can't be evaluated into the temporary folder '{folder}', and "
+                f"nothing was written: {error}"
+            ) from error
         yield pl.scan_parquet(path)

@@ -9,12 +9,13 @@ from narwhals.typing import IntoFrame
 
 from metaxy.errors import StoreError
 from metaxy.graph.plan import FeaturePlan
+from metaxy.metadata_store.column_types import refusal
 from metaxy.metadata_store.commits import CommitNote
 from metaxy.metadata_store.deleting import tombstones
 from metaxy.metadata_store.frames import Filter, conditions, polars_frame
 from metaxy.metadata_store.opening import OpenableStore
 from metaxy.metadata_store.reading import records_read
-from metaxy.metadata_store.records import RecordContract, Stamps
+from metaxy.metadata_store.records import RecordContract, Stamps, checked_records
 from metaxy.metadata_store.writing import (
     WriteResult,
     next_instant,
@@ -51,6 +52,11 @@ def write_records(
         given = _no_children(contract, parents, table)
     else:
         given = polars_frame(df, what=f"The frame for '{plan.key}'", native_only=native_only)
+    if isinstance(given, pl.LazyFrame) and any(
+        refusal(*column) for column in given.collect_schema().items()
+    ):
+        # Told before it is evaluated: into a file, which couldn't hold every type.
+        checked_records(given, contract, table=table, engine="streaming", read=False)
     with source_frame(given) as (frame, engine):
         if parents is None and frame.select(pl.len()).collect().item() == 0:
             return NOTHING_WRITTEN

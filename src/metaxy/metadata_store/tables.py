@@ -55,7 +55,11 @@ TABLE_PROPERTIES: Final = {
 }
 """Set on every table: history is kept for good unless somebody vacuums it."""
 
-WRITER_PROPERTIES: Final = WriterProperties(compression="ZSTD", compression_level=1)
+WRITER_PROPERTIES: Final = WriterProperties(
+    compression="ZSTD", compression_level=1, max_row_group_size=131_072
+)
+"""A row group is held in memory as it is written; ones of a million rows take twice as much."""
+
 WRITE_OPTIONS: Final = frozenset(inspect.signature(write_deltalake).parameters)
 """The names of what `write_deltalake` takes."""
 
