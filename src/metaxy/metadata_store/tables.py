@@ -55,10 +55,11 @@ TABLE_PROPERTIES: Final = {
 }
 """Set on every table: history is kept for good unless somebody vacuums it."""
 
-WRITER_PROPERTIES: Final = WriterProperties(
+WRITER_PROPERTIES: Final = WriterProperties(compression="ZSTD", compression_level=1)
+STREAM_PROPERTIES: Final = WriterProperties(
     compression="ZSTD", compression_level=1, max_row_group_size=131_072
 )
-"""A row group is held in memory as it is written; ones of a million rows take twice as much."""
+"""For frames that may not fit into memory: a row group is held in memory as it is written."""
 
 WRITE_OPTIONS: Final = frozenset(inspect.signature(write_deltalake).parameters)
 """The names of what `write_deltalake` takes."""
@@ -129,7 +130,7 @@ class DeltaTables:
         retry_seconds: float = 300.0,
     ) -> None:
         self._storage_options = dict(storage_options or {}) or None
-        self._write_options = {"writer_properties": WRITER_PROPERTIES, **(write_options or {})}
+        self._write_options = dict(write_options or {})
         self._retry_seconds = retry_seconds
         self._identity = WriterIdentity()
         self._secrets = Secrets(self._storage_options)
@@ -303,7 +304,7 @@ class DeltaTables:
                     app_transactions=[Transaction(*append.transaction)],
                 ),
                 post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
-                **self._write_options,
+                **({"writer_properties": _writer_properties(aligned)} | self._write_options),
             )
         except BaseException as error:  # noqa: BLE001 -- panics are no Exception
             return _failure(error)
@@ -412,6 +413,10 @@ def _refuse_conflicts(aligning: Alignment, name: str) -> None:
             [f"'{each.column}' is {each.got}, not {each.wanted}" for each in aligning.conflicts],
             feature=name,
         )
+
+
+def _writer_properties(rows: Rows) -> WriterProperties:
+    return WRITER_PROPERTIES if isinstance(rows, pl.DataFrame) else STREAM_PROPERTIES
 
 
 def _failure(error: BaseException) -> Exception:
