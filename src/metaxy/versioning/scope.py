@@ -7,13 +7,15 @@ alike, to those in scope, and what is then said of them is what would be said wi
 - A condition on an upstream is told by the upstream's current records, before the dependency's
   static filters. A record is in scope when its record of that upstream fulfils the condition; a
   group, when one of its members does. Where the upstream's record is gone, nothing can be told and
-  the record is out of scope; unless the condition needs nothing but columns that name the record.
+  the record is out of scope; unless the condition needs nothing but columns that name the record,
+  and compares no records with one another.
 - A condition on the feature itself is told by what is expected of the record where that has the
   columns, else by what is stored of it; a record of which neither is known is out of scope.
 - A global condition is one on every feature that has its columns, the feature itself included, but
   that doesn't put records out of scope for not being stored yet when an upstream can tell.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -109,6 +111,26 @@ def can_tell_by_name(condition: Condition, names: Iterable[str]) -> bool:
         return True
 
 
+def tells_records_apart(condition: Condition, schema: Mapping[str, pl.DataType]) -> bool:
+    """Whether a condition is told of each record by itself, whatever other records there are.
+
+    One that compares records (`id == id.max()`) gives something else over stored rows, superseded
+    ones and tombstones included, than over current records. Polars is asked: a condition moves
+    below a join exactly if it looks at one row at a time, and can't fail.
+
+    Args:
+        schema: The columns of the condition, at least.
+    """
+    if isinstance(condition, SqlFilter):
+        return True
+    rows = pl.LazyFrame(schema=dict(schema))
+    try:
+        filtered = _fulfilling(rows.join(rows, on=list(schema), how="semi"), condition)
+        return filtered.explain().startswith("SEMI JOIN")
+    except (FilterError, *_MISSING):
+        return False
+
+
 def needs_other_columns(feature: FeatureKey, names: Iterable[str]) -> FilterError:
     """The error for a condition on a feature that doesn't have its columns."""
     columns = sorted(name for name in names if not name.startswith(PREFIX))
@@ -123,7 +145,7 @@ class InputScope:
     """The conditions on one input, sorted by how they can be told.
 
     Attributes:
-        by_ids: Need only columns that name the input's records or groups.
+        by_ids: Need only columns that name the input's records or groups, of one at a time.
         by_content: Need the upstream's current records.
         everywhere: Those of both that are conditions on all features.
         names: The upstream's name of each column in `plan.id_columns`, and its name there.
@@ -164,10 +186,14 @@ def input_scope(
     everywhere = tuple(each for each in filters.everywhere if can_tell_by_name(each, known))
     original = {new: old for old, new in plan.rename.items()}
     names = {original.get(new, new): new for new in plan.id_columns}
+    naming = {name: pl.Null() if schema is None else schema.get(name, pl.Null()) for name in names}
     conditions = (*own, *everywhere)
+    by_ids = [
+        can_tell_by_name(each, names) and tells_records_apart(each, naming) for each in conditions
+    ]
     return InputScope(
-        by_ids=tuple(each for each in conditions if can_tell_by_name(each, names)),
-        by_content=tuple(each for each in conditions if not can_tell_by_name(each, names)),
+        by_ids=tuple(itertools.compress(conditions, by_ids)),
+        by_content=tuple(each for each, told in zip(conditions, by_ids, strict=True) if not told),
         everywhere=everywhere,
         names=names,
     )

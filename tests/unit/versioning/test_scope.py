@@ -14,7 +14,7 @@ from metaxy.models.feature_spec import FeatureDep
 from metaxy.models.filters import SqlFilter
 from metaxy.models.lineage import Lineage
 from metaxy.versioning.inputs import StoredRows
-from metaxy.versioning.scope import Condition
+from metaxy.versioning.scope import Condition, tells_records_apart
 
 
 def _graph(**options: object) -> FeatureGraph:
@@ -46,6 +46,48 @@ def test_a_condition_on_ids_can_be_told_of_records_that_are_gone() -> None:
     found = resolved(_graph(), "b", _lake(), filters={"a": nw.col("id").is_in([1, 3, 5])})
 
     assert ids(found) == ([1], [3], [5])
+
+
+def test_a_condition_that_compares_records_is_told_by_the_current_ones() -> None:
+    """Neither what was deleted or superseded, nor what is stored downstream, takes part in it."""
+    graph = graph_of(feature("a"), feature("b", deps=["a"]))
+    rows = [record(id=1), record(id=2, at=1), record(id=2, at=2), record(id=3, at=3)]
+    lake = {
+        "a": stored(*rows, record(id=3, at=4, gone=True)),
+        "b": stored(record(id=4, version="old")),
+    }
+
+    for greatest in (pl.col("id") == pl.col("id").max(), nw.col("id") == nw.col("id").max()):
+        assert ids(resolved(graph, "b", lake, filters={"a": greatest})) == ([2], [], [])
+    assert ids(resolved(graph, "b", lake, filters={"a": pl.col("id").is_unique()})) == (
+        [1, 2],
+        [],
+        [],
+    )
+
+
+def test_conditions_that_look_at_one_record_at_a_time_are_known() -> None:
+    """Only those may be told before it is known which rows are current."""
+    column, schema = pl.col("id"), {"id": pl.String()}
+    alone = [
+        SqlFilter("id LIKE 'a%' OR id IS NULL"),
+        nw.col("id").is_in(["a", "b"]),
+        nw.col("id").str.starts_with("a") & ~nw.col("id").is_null(),
+        column.is_in(["a", "b"]),
+        column.str.contains("a") | (column > "b"),
+    ]
+    together: list[Condition] = [
+        nw.col("id") == nw.col("id").max(),
+        column == column.max(),
+        column.is_duplicated(),
+        column.is_first_distinct(),
+        column.shift() == column,
+        (column > "a") & (pl.len() > 1),
+        column.map_batches(lambda series: series == series.max(), return_dtype=pl.Boolean),
+    ]
+
+    assert [tells_records_apart(each, schema) for each in alone] == [True] * len(alone)
+    assert [tells_records_apart(each, schema) for each in together] == [False] * len(together)
 
 
 def test_a_condition_on_a_renamed_id_uses_the_name_of_its_feature() -> None:
