@@ -31,7 +31,7 @@ class CommitNote:
     """The facts of one commit besides its instant.
 
     Attributes:
-        operation: "write", "delete", "drop" or the name of a maintenance operation.
+        operation: "write", "delete", "drop", "copy" or the name of a maintenance operation.
         rows: How many rows it adds, when that is known before it is written.
         feature_version: The one that all its rows have, as stamped; None for system tables.
     """
@@ -43,11 +43,12 @@ class CommitNote:
     materialization_id: str | None = None
     idempotency_key: str | None = None
 
-    def metadata(self, *, instant_us: int, write_id: str) -> dict[str, str]:
+    def metadata(self, *, instant_us: int | None, write_id: str) -> dict[str, str]:
         """The custom metadata of a commit.
 
         Args:
-            instant_us: The instant of its rows, in microseconds since 1970, UTC.
+            instant_us: The instant of its rows, in microseconds since 1970, UTC; None when they
+                have several, as copied rows do.
             write_id: Tells whose commit it is when the answer to it was lost.
         """
         facts = {
