@@ -1,4 +1,4 @@
-"""Delta tables: opened, scanned, created and appended to; the one module that imports deltalake.
+"""Delta tables: scanned, created and appended to; with `handles`, all that imports deltalake.
 
 It knows nothing of features: a table is a place, rows are frames, and what a commit is about comes
 as a `CommitNote`. Three facts of delta-rs shape it (all tried out):
@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import unquote
 
 import polars as pl
 from deltalake import (
@@ -26,7 +25,7 @@ from deltalake import (
     WriterProperties,
     write_deltalake,
 )
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError
 
 from metaxy.errors import (
     CommitStateUnknownError,
@@ -39,10 +38,14 @@ from metaxy.errors import (
 from metaxy.metadata_store import commits
 from metaxy.metadata_store.alignment import Alignment, aligned_columns, alignment
 from metaxy.metadata_store.commits import CommitNote
+from metaxy.metadata_store.copied_rows import Copied, MissingRows
+from metaxy.metadata_store.forking import begin_work
+from metaxy.metadata_store.handles import Handles, PinnedTable
 from metaxy.metadata_store.identity import TransactionName, WriterIdentity, keyed_transaction
 from metaxy.metadata_store.retrying import attempts
 from metaxy.metadata_store.secrecy import Secrets
-from metaxy.metadata_store.streaming import arrow_schema, record_batches
+from metaxy.metadata_store.storage import Storage
+from metaxy.metadata_store.streaming import BatchStream, arrow_schema, record_batches
 
 TABLE_PROPERTIES: Final = {
     "delta.appendOnly": "true",
@@ -65,6 +68,8 @@ WRITE_OPTIONS: Final = frozenset(inspect.signature(write_deltalake).parameters)
 """The names of what `write_deltalake` takes."""
 
 CREATED_AT: Final = "metaxy_created_at"
+_COPIES: Final = "metaxy/copies"
+"""The Delta application that all copies into a table commit as."""
 _LOOK_BACK_COMMITS: Final = 20
 _RETRIES: Final = 200
 _FEW: Final = 3
@@ -74,18 +79,6 @@ Rows = pl.DataFrame | pl.LazyFrame
 Stamp = Callable[[int | None], tuple[Rows, int]]
 """Gives the rows of a commit and their instant (microseconds since 1970, UTC), which must be later
 than the newest instant in the table, which it is told (None: the table has none)."""
-
-
-class PinnedTable(DeltaTable):
-    """A table at one version, whose files have their real names.
-
-    delta-rs percent-encodes `file_uris`, and `polars.scan_delta` then looks for files with percent
-    signs in their names when the root of the lake has spaces or non-ASCII characters.
-    """
-
-    def file_uris(self, *args: Any, **kwargs: Any) -> list[str]:  # noqa: ANN401 -- as inherited
-        """The files of this version, as the file system names them."""
-        return [unquote(uri) for uri in super().file_uris(*args, **kwargs)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,27 +106,39 @@ class _Append:
     write_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class _CopyAppend:
+    """One attempt to append what a table lacks."""
+
+    path: str
+    name: str
+    note: CommitNote
+    transaction: TransactionName
+    write_id: str
+
+
 class DeltaTables:
     """The tables of one lake.
 
     Args:
-        storage_options: Given to delta-rs and to polars alike.
+        storage: Where the lake lies.
         write_options: More arguments for `write_deltalake`, such as `target_file_size`.
         retry_seconds: How long an append that keeps losing to other writers is tried again.
     """
 
     def __init__(
         self,
+        storage: Storage,
         *,
-        storage_options: Mapping[str, str] | None = None,
         write_options: Mapping[str, Any] | None = None,
         retry_seconds: float = 300.0,
     ) -> None:
-        self._storage_options = dict(storage_options or {}) or None
+        self._storage = storage
+        self._handles = Handles(storage)
         self._write_options = dict(write_options or {})
         self._retry_seconds = retry_seconds
         self._identity = WriterIdentity()
-        self._secrets = Secrets(self._storage_options)
+        self._secrets = Secrets(storage.options)
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -143,10 +148,14 @@ class DeltaTables:
         Raises:
             UnreadableTableError: There is one, but its log can't be read.
         """
+        return self._read_log(path, lambda: self._handles.pinned(path, version=version))
+
+    def _read_log(
+        self, path: str, opening: Callable[[], PinnedTable | None]
+    ) -> PinnedTable | None:
+        begin_work()
         try:
-            return PinnedTable(path, version=version, storage_options=self._storage_options)
-        except TableNotFoundError:
-            return None
+            return opening()
         except BaseException as error:  # noqa: BLE001 -- panics are no Exception
             failure = _failure(error)
         told = self._secrets.told(failure)
@@ -177,9 +186,12 @@ class DeltaTables:
         """An instant that no row of a table is later than; None for a table without any.
 
         The newest commit doesn't tell: of two that raced, the later one may have the earlier
-        instant, and other programs' commits don't say theirs. So the files are asked, too.
+        instant, and other programs' commits don't say theirs. So the files are asked, too; on an
+        object store they alone, because there each commit that is looked back at is a request.
         """
-        told = commits.newest_instant_us(table.history(_LOOK_BACK_COMMITS))
+        told = None
+        if self._storage.is_local:
+            told = commits.newest_instant_us(table.history(_LOOK_BACK_COMMITS))
         stored = self._newest_stored_us(table)
         return max((each for each in (told, stored) if each is not None), default=None)
 
@@ -209,6 +221,7 @@ class DeltaTables:
         Raises:
             StoreError: It can't be created.
         """
+        begin_work()
         failure: Exception | None = None
         for _ in attempts(seconds=self._retry_seconds):
             try:
@@ -218,7 +231,7 @@ class DeltaTables:
                     mode="error",
                     name=name,
                     configuration={**TABLE_PROPERTIES, **(properties or {})},
-                    storage_options=self._storage_options,
+                    storage_options=self._storage.delta_options or None,
                     commit_properties=CommitProperties(max_commit_retries=0),
                     raise_if_key_not_exists=False,
                 )
@@ -237,12 +250,16 @@ class DeltaTables:
 
     # --- appending -------------------------------------------------------------------------------
 
-    def append(self, path: str, stamp: Stamp, note: CommitNote, *, name: str) -> Commit:
+    def append(
+        self, path: str, stamp: Stamp, note: CommitNote, *, name: str, since: float | None = None
+    ) -> Commit:
         """Append rows to an existing table in one commit, once, whatever other writers do.
 
         Args:
             stamp: Called again for every attempt.
             note: Its idempotency key, if any, makes a second append of that key a no-op.
+            since: As `Handles.taken` takes it; the instant of the rows is later than all that the
+                table has held at that moment.
 
         Raises:
             WriteConflictError: Others kept committing first; nothing was written.
@@ -252,8 +269,9 @@ class DeltaTables:
         key = note.idempotency_key
         transaction = self._identity.next_transaction() if key is None else keyed_transaction(key)
         append = _Append(path, name, stamp, note, transaction, uuid.uuid4().hex)
-        table = self._existing(path, name)
-        if self._is_committed(table, append):
+        table = self._existing(path, name, since=since)
+        # Nobody has used a name that was just made; looking for it reads the log on a kept handle.
+        if key is not None and self._is_committed(table, append):
             return Commit(table.version(), already_committed=True)
         failure: Exception | None = None
         tries = idle = 0
@@ -262,6 +280,7 @@ class DeltaTables:
             seen = table.version()
             failure = self._attempt(table, append)
             if failure is None:
+                self._handles.give_back(path, table)
                 return Commit(table.version())
             table = self._reopened(append)
             if self._is_committed(table, append):
@@ -289,13 +308,26 @@ class DeltaTables:
         aligning = alignment(schema, self.schema(table))
         _refuse_conflicts(aligning, append.name)
         aligned = rows.select(aligned_columns(schema, aligning.schema))
+        data = aligned if isinstance(aligned, pl.DataFrame) else record_batches(aligned)
+        return self._written(table, data, append, instant_us=instant_us, evolves=aligning.evolves)
+
+    def _written(
+        self,
+        table: PinnedTable,
+        data: Any,  # noqa: ANN401 -- a frame, or a reader of pyarrow, which ships no types
+        append: "_Append | _CopyAppend",
+        *,
+        instant_us: int | None,
+        evolves: bool,
+    ) -> Exception | None:
+        """Commit rows that are aligned already; give what went wrong in the lake."""
         write: Callable[..., None] = write_deltalake
         try:
             write(
                 table,
-                aligned if isinstance(aligned, pl.DataFrame) else record_batches(aligned),
+                data,
                 mode="append",
-                schema_mode="merge" if aligning.evolves else None,
+                schema_mode="merge" if evolves else None,
                 commit_properties=CommitProperties(
                     custom_metadata=append.note.metadata(
                         instant_us=instant_us, write_id=append.write_id
@@ -304,7 +336,7 @@ class DeltaTables:
                     app_transactions=[Transaction(*append.transaction)],
                 ),
                 post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
-                **({"writer_properties": _writer_properties(aligned)} | self._write_options),
+                **({"writer_properties": _writer_properties(data)} | self._write_options),
             )
         except BaseException as error:  # noqa: BLE001 -- panics are no Exception
             return _failure(error)
@@ -314,8 +346,9 @@ class DeltaTables:
         committed = table.transaction_version(append.transaction.app_id)
         return committed is not None and committed >= append.transaction.version
 
-    def _existing(self, path: str, name: str) -> PinnedTable:
-        table = self.opened(path)
+    def _existing(self, path: str, name: str, *, since: float | None = None) -> PinnedTable:
+        """A handle to commit with, that is nobody else's."""
+        table = self._read_log(path, lambda: self._handles.taken(path, since=since))
         if table is None:
             raise StoreError(
                 f"The table of '{name}' is gone from '{redact(path)}': it was removed while it was "
@@ -324,7 +357,7 @@ class DeltaTables:
             )
         return table
 
-    def _reopened(self, append: _Append) -> PinnedTable:
+    def _reopened(self, append: "_Append | _CopyAppend") -> PinnedTable:
         """The table after an attempt that failed, to see whether it landed all the same."""
         try:
             return self._existing(append.path, append.name)
@@ -335,6 +368,69 @@ class DeltaTables:
                 "idempotency_key.",
                 feature=append.name,
             ) from error
+
+    # --- copying ---------------------------------------------------------------------------------
+
+    def append_missing(
+        self, path: str, missing: MissingRows, note: CommitNote, *, name: str
+    ) -> Copied:
+        """Append what a table lacks in one commit, once, though others may copy the same.
+
+        What it lacks is worked out anew for each attempt, from the very version that is committed
+        on. All copies into a table share one Delta application, and delta-rs lets no two commits
+        of one application pass that haven't seen each other; so a copy that another one has
+        overtaken fails, and looks again. Other writers don't get in the way.
+
+        Raises:
+            WriteConflictError: Other copies kept committing first; nothing was written.
+            CommitStateUnknownError: The table can't be reached to see whether the commit landed.
+            StoreError: The copy failed; nothing was written.
+        """
+        failure: Exception | None = None
+        table = self._existing(path, name)
+        tries = idle = 0
+        for _ in attempts(seconds=self._retry_seconds):
+            tries += 1
+            seen = table.version()
+            # A handle of its own: a scan follows its handle, and a commit moves that on.
+            pinned = self.opened(path, version=seen)
+            assert pinned is not None  # noqa: S101 -- it was opened a moment ago
+            rows = missing(self.scan(pinned))
+            aligning = alignment(rows.schema, self.schema(table))
+            _refuse_conflicts(aligning, name)
+            stream = BatchStream(
+                [each.select(aligned_columns(rows.schema, aligning.schema)) for each in rows.parts],
+                aligning.schema,
+                on_rows=rows.on_rows,
+            )
+            if stream.is_empty():
+                return Copied(0, seen)
+            count = table.transaction_version(_COPIES) or 0
+            append = _CopyAppend(
+                path, name, note, TransactionName(_COPIES, count + 1), uuid.uuid4().hex
+            )
+            failure = self._written(
+                table, stream.reader(), append, instant_us=None, evolves=aligning.evolves
+            )
+            if failure is None:
+                return Copied(stream.rows, table.version())
+            table = self._reopened(append)
+            newer = table.version() - seen
+            if newer and commits.is_of_write(table.history(newer), append.write_id):
+                return Copied(stream.rows, table.version())
+            idle += not newer
+            if not isinstance(failure, CommitFailedError) or idle == _FEW:
+                raise StoreError(
+                    f"Copying rows to '{name}' failed, and nothing was written: "
+                    f"{self._secrets.told(failure)}",
+                    feature=name,
+                ) from self._secrets.shown(failure)
+        raise WriteConflictError(
+            f"Gave up copying to '{name}' after {tries} attempts: other copies kept committing "
+            f"first. Nothing was written. Last conflict: {self._secrets.told(failure)}",
+            attempts=tries,
+            feature=name,
+        ) from self._secrets.shown(failure)
 
     # --- clearing --------------------------------------------------------------------------------
 
@@ -395,7 +491,7 @@ class DeltaTables:
         name = "delta.appendOnly"
         for _ in attempts(seconds=10):
             try:
-                table = self.opened(path)
+                table = self._read_log(path, lambda: self._handles.taken(path))
                 if table is not None and table.metadata().configuration.get(name) != "true":
                     table.alter.set_table_properties({name: "true"})
             except CommitFailedError:
