@@ -100,7 +100,9 @@ def prepared_input(
         *(_stored_version(field, schema).alias(column) for field, column in versions.items()),
     )
     if plan.lineage.kind != "aggregation":
-        return PreparedInput(plan, renamed, tuple(names.values()), versions)
+        # Rows that lack a name (another program's) can't be records; they would be added for ever.
+        named = renamed.drop_nulls(list(ids.values()))
+        return PreparedInput(plan, named, tuple(names.values()), versions)
     groups = aggregated_versions(
         renamed,
         on=plan.lineage.on,

@@ -372,3 +372,22 @@ def test_samples_of_an_expansion_are_parents() -> None:
     lake = {"frame": stored(record(v="a", f=1), record(v="b", f=1), record(v="d", f=1))}
 
     assert ids(resolved(graph, "frame", lake, samples=samples), "v") == (["c"], ["b"], ["d"])
+
+
+def test_a_stored_row_without_a_name_is_no_record() -> None:
+    """Only other programs can have written one; expected, it would be added for ever."""
+    graph = graph_of(
+        feature("video", ids=("v",)),
+        feature("frame", ids=("v", "f")),
+        feature("faces", ids=("v",), deps=["video"]),
+        feature("scored", ids=("v", "f"), deps=["video", "frame"]),
+        feature("noted", ids=("v",), deps=[FeatureDep("video", optional=True)]),
+    )
+    lake = {
+        "video": stored(record(v="a"), record(v=None)),
+        "frame": stored(record(v="a", f=1), record(v="a", f=None), record(v=None, f=1)),
+    }
+
+    assert _names(expected(graph, "faces", lake)) == [{"v": "a"}]
+    assert _names(expected(graph, "scored", lake)) == [{"v": "a", "f": 1}]
+    assert _names(expected(graph, "noted", lake)) == [{"v": "a"}]
