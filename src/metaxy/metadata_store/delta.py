@@ -17,16 +17,12 @@ from metaxy.metadata_store.base import AccessMode, MetadataStore
 from metaxy.metadata_store.chain import Scan
 from metaxy.metadata_store.commits import CommitNote
 from metaxy.metadata_store.frames import Filter, conditions
+from metaxy.metadata_store.handles import PinnedTable
 from metaxy.metadata_store.hash_settings import HashSettings, still_agreed
-from metaxy.metadata_store.paths import (
-    Layout,
-    absolute_root,
-    key_of_path,
-    table_path,
-    table_paths,
-)
+from metaxy.metadata_store.paths import Layout, absolute_root, key_of_path, table_path
+from metaxy.metadata_store.storage import Storage
 from metaxy.metadata_store.store_config import MetadataStoreConfig
-from metaxy.metadata_store.tables import WRITE_OPTIONS, DeltaTables, PinnedTable, Rows
+from metaxy.metadata_store.tables import WRITE_OPTIONS, DeltaTables, Rows
 from metaxy.metadata_store.writing import WriteResult, next_instant, with_instant
 from metaxy.models.keys import CoercibleToFeatureKey, FeatureKey
 from metaxy.versioning.scope import fulfilling
@@ -52,7 +48,9 @@ class DeltaMetadataStoreConfig(MetadataStoreConfig):
     )
     storage_options: dict[str, str] | None = Field(
         default=None,
-        description="Options of the storage, given to delta-rs and Polars.",
+        description="How an object store is reached: aws_endpoint_url, aws_region,"
+        " aws_access_key_id, aws_secret_access_key, aws_profile and others. What isn't given comes"
+        " from the environment.",
         repr=False,
     )
     delta_write_options: dict[str, Any] | None = Field(
@@ -72,7 +70,8 @@ class DeltaMetadataStore(MetadataStore):
             now. It is created by the first write.
         layout: "nested" keeps the table of `video/faces` in `video/faces.delta`, "flat" in
             `video__faces.delta`. All who use a lake must say the same.
-        storage_options: Options of the storage, for delta-rs and Polars.
+        storage_options: How an object store is reached; one set for all libraries, under the names
+            of delta-rs or of s3fs. What isn't given comes from the environment.
         delta_write_options: More arguments for `deltalake.write_deltalake`; not those that a commit
             is made with.
         options: Those of every store, see `MetadataStore`.
@@ -105,14 +104,14 @@ class DeltaMetadataStore(MetadataStore):
         self._make_tables()
 
     def _make_tables(self) -> None:
-        self._tables = DeltaTables(
-            storage_options=self._storage_options, write_options=self._write_options
-        )
+        self._storage = Storage.of(self.root_path, self._storage_options)
+        self._tables = DeltaTables(self._storage, write_options=self._write_options)
         self._lake_settings: HashSettings | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        del state["_tables"]
+        # What the environment or a profile adds to the options is looked up where it is unpickled.
+        del state["_tables"], state["_storage"]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -177,7 +176,11 @@ class DeltaMetadataStore(MetadataStore):
         if files.is_empty():
             return None
         instants = None
-        if feature_version is not None and table.version() < _SHORT_HISTORY:
+        if (
+            feature_version is not None
+            and self._storage.is_local  # where reading the history is no request a commit
+            and table.version() < _SHORT_HISTORY
+        ):
             told = commits.instants_us(table.history(), feature_version=feature_version)
             instants = None if told is None else tuple(map(_instant, told))
         rows = self._tables.scan(table)
@@ -206,11 +209,13 @@ class DeltaMetadataStore(MetadataStore):
         """
         keys = {
             key_of_path(path, self.root_path, named=lambda path=path: self._name_of(path))
-            for path in table_paths(self.root_path)
+            for path in self._storage.table_paths()
         }
         return tuple(sorted(key for key in keys if key is not None))
 
     def _name_of(self, path: str) -> str | None:
+        if self.layout == "nested":
+            return None  # the place says it all
         table = self._tables.opened(path)
         return None if table is None else table.metadata().name
 
@@ -229,7 +234,8 @@ class DeltaMetadataStore(MetadataStore):
         note: CommitNote = kwargs["note"]
         rows = cast("Rows", nw.to_native(df))
         path = table_path(self.root_path, feature_key, self.layout)
-        if self._tables.opened(path) is None:
+        since: float | None = kwargs.get("since")
+        if not self._tables.has(path, since=since):
             self._tables.create(path, rows.collect_schema(), name=str(feature_key))
 
         def stamped(newest_us: int | None) -> tuple[Rows, int]:
@@ -238,7 +244,7 @@ class DeltaMetadataStore(MetadataStore):
             has_instants = CREATED_AT in rows.collect_schema()
             return (with_instant(rows, instant) if has_instants else rows), _microseconds(instant)
 
-        commit = self._tables.append(path, stamped, note, name=str(feature_key))
+        commit = self._tables.append(path, stamped, note, name=str(feature_key), since=since)
         written = 0 if commit.already_committed else (note.rows or 0)
         return WriteResult(written, commit.version, commit.already_committed)
 
@@ -296,6 +302,7 @@ class DeltaMetadataStore(MetadataStore):
             if settings.truncation is not None:
                 properties["metaxy.hash_truncation_length"] = str(settings.truncation)
             path = table_path(self.root_path, system.LAKE_KEY, self.layout)
+            self._storage.check_conditional_puts()
             self._tables.create(path, system.LAKE, name=str(system.LAKE_KEY), properties=properties)
         return still_agreed(settings, self.read_hash_settings(), store=self.display())
 

@@ -60,7 +60,9 @@ class StoreInterface(ABC):
         Args:
             df: Rows with all columns of the table, metaxy's own among them; a LazyFrame when they
                 may not fit into memory.
-            kwargs: `note`, a `CommitNote`: what the write is about. A store may leave it alone.
+            kwargs: `note`, a `CommitNote`: what the write is about; and `since`, a moment
+                (`time.monotonic`) from which on a look at the table is new enough. A store may
+                leave both alone.
         """
 
     @abstractmethod

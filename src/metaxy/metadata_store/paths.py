@@ -10,13 +10,15 @@ import re
 from collections.abc import Callable
 from typing import Literal
 
-from metaxy.errors import ConfigError, InvalidKeyError, listed
-from metaxy.models.keys import SYSTEM_PREFIX, FeatureKey
+from metaxy.errors import ConfigError, InvalidKeyError, listed, redact
+from metaxy.models.keys import FeatureKey
 
 Layout = Literal["nested", "flat"]
 TABLE_SUFFIX = ".delta"
 _UNUSABLE = re.compile(r"[\x00-\x1f\x7f\[\]\\^|]|%[0-9A-Fa-f]{2}")
 """What delta-rs can't have in a local path; `%41` is read as `A` (each was tried out)."""
+_UNUSABLE_IN_URI = re.compile(r"[\x00-\x1f\x7f\[\]\\^|?#%*]|(?<=[^:/])//|/\.\.?(?=/|$)")
+"""In a URI `a?b` and `a#b` would be the lake `a`; `*` would be a pattern."""
 
 
 def absolute_root(root: str | os.PathLike[str]) -> str:
@@ -31,7 +33,7 @@ def absolute_root(root: str | os.PathLike[str]) -> str:
     if text.startswith("file://"):
         text = text.removeprefix("file://")
     if "://" in text:
-        return text.rstrip("/")
+        return _usable_uri(text.rstrip("/"))
     root = os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111 -- text in, text out
     wrong = sorted({found[0] for found in _UNUSABLE.finditer(root)})
     if wrong:
@@ -43,6 +45,24 @@ def absolute_root(root: str | os.PathLike[str]) -> str:
     return root
 
 
+def _usable_uri(uri: str) -> str:
+    # What comes before the last @ are credentials, which may have any signs.
+    scheme, _, rest = uri.partition("://")
+    wrong = sorted({found[0] for found in _UNUSABLE_IN_URI.finditer(rest.rpartition("@")[2])})
+    if wrong:
+        raise ConfigError(
+            f"root_path is '{redact(uri)}', and delta-rs can't use URIs with {listed(wrong)}: "
+            "choose another prefix. Spaces and letters of all languages are written as they are.",
+            setting="root_path",
+        )
+    if not rest.strip("/"):
+        raise ConfigError(
+            f"root_path is '{uri}', which names no place: give it like '{scheme}://bucket/lake'.",
+            setting="root_path",
+        )
+    return uri
+
+
 def table_path(root: str, key: FeatureKey, layout: Layout) -> str:
     """The folder of a feature's table; system tables lie nested in every layout."""
     if layout == "flat" and not key.is_system:
@@ -50,24 +70,8 @@ def table_path(root: str, key: FeatureKey, layout: Layout) -> str:
     return f"{root}/{'/'.join(key.parts)}{TABLE_SUFFIX}"
 
 
-def table_paths(root: str) -> list[str]:
-    """Every folder below a local root that looks like the table of a feature, sorted."""
-    found: list[str] = []
-    for folder, names, _ in os.walk(root):
-        found += [
-            os.path.join(folder, name)  # noqa: PTH118 -- os.walk speaks text
-            for name in names
-            if name.endswith(TABLE_SUFFIX)
-        ]
-        # What lies inside a table is Delta's business, and system tables are no features.
-        names[:] = [
-            name for name in names if not name.endswith(TABLE_SUFFIX) and name != SYSTEM_PREFIX
-        ]
-    return sorted(found)
-
-
 def key_of_path(path: str, root: str, *, named: Callable[[], str | None]) -> FeatureKey | None:
-    """The key of the table in a folder that `table_paths` gave; None if it isn't a feature's.
+    """The key of the table in a folder of the lake; None if it isn't a feature's.
 
     Args:
         named: Gives the name in the table itself; in a flat layout only that tells `a-b` and `a_b`

@@ -1,14 +1,15 @@
 """Where a lake lies, and one set of options for all the libraries that reach it.
 
-A user says once how an object store is reached: in the store's options, in the environment, or in an
-AWS profile. delta-rs and Polars read such options alike, fsspec wants others, and each library looks
-into the environment in its own way; so what holds is worked out here and given to all of them.
+A user says once how an object store is reached: in the store's options, in the environment, or in
+an AWS profile. delta-rs and Polars read such options alike, fsspec wants others, and each library
+looks into the environment in its own way; so what holds is worked out here and given to all.
 """
 
 import functools
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Final
@@ -73,8 +74,11 @@ _CLIENT_OPTIONS: Final = frozenset(
         "user_agent",
     }
 )
-_DELTA_ONLY: Final = frozenset({"max_retries"})
-"""Options that Polars wants in another type than delta-rs."""
+_DELTA_ONLY: Final = frozenset({"aws_conditional_put"})
+"""What Polars has no use for; it only reads."""
+
+_PATIENCE: Final = {"connect_timeout": "5s", "timeout": "30s", "retry_timeout": "60s"}
+"""Unless the user says otherwise; an object store that doesn't answer is told within a minute."""
 
 _ENVIRONMENT: Final = {
     "aws_endpoint_url": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
@@ -134,9 +138,14 @@ class Storage:
         return dict(self.options)
 
     @property
-    def polars_options(self) -> dict[str, str]:
+    def polars_options(self) -> dict[str, Any]:
         """The options for Polars' own scans."""
-        return {name: value for name, value in self.options.items() if name not in _DELTA_ONLY}
+        options: dict[str, Any] = {
+            name: value for name, value in self.options.items() if name not in _DELTA_ONLY
+        }
+        if "max_retries" in options:
+            options["max_retries"] = int(options["max_retries"])  # delta-rs wants it as a text
+        return options
 
     @functools.cached_property
     def filesystem(self) -> Any:  # noqa: ANN401 -- fsspec has no types
@@ -215,7 +224,9 @@ class Storage:
                 setting="storage_options",
             )
         finally:
-            self.filesystem.rm_file(path)
+            # One who may write need not be allowed to remove; a probe that stays does no harm.
+            with suppress(OSError):
+                self.filesystem.rm_file(path)
 
 
 def _scheme(root: str) -> str:
@@ -256,21 +267,36 @@ def _named(given: Mapping[str, Any]) -> dict[str, str]:
             f"{did_you_mean(unknown[0].lower(), known)}",
             setting="storage_options",
         )
+    _check_values(named)
     return named
+
+
+def _check_values(options: Mapping[str, str]) -> None:
+    if options.get("aws_conditional_put", "etag") != "etag":
+        raise ConfigError(
+            f"storage_options has aws_conditional_put={options['aws_conditional_put']!r}: two "
+            "writers at once would lose commits without a word. Leave it out.",
+            setting="storage_options",
+        )
+    if not options.get("max_retries", "0").isdecimal():
+        raise ConfigError(
+            f"storage_options has max_retries={options['max_retries']!r}; it is a number.",
+            setting="storage_options",
+        )
 
 
 def _s3_options(given: dict[str, str], environment: Mapping[str, str]) -> dict[str, str]:
     """Options with what the environment or a profile adds to them."""
     options = dict(given)
     for name, variables in _ENVIRONMENT.items():
-        _add_first(options, name, variables, environment)
+        _add_first(options, name, [environment.get(each) for each in variables])
     anonymous = options.get("aws_skip_signature", "").lower() == "true"
     profile = options.pop("aws_profile", None)
     if not anonymous and "aws_access_key_id" not in options:
         in_environment = "AWS_ACCESS_KEY_ID" in environment
         if profile is None and in_environment:
             for name, variables in _KEYS_IN_ENVIRONMENT.items():
-                _add_first(options, name, variables, environment)
+                _add_first(options, name, [environment.get(each) for each in variables])
         elif profile is not None or "AWS_PROFILE" in environment:
             options = _of_profile(profile or environment["AWS_PROFILE"]) | options
         elif environment.get("AWS_SKIP_SIGNATURE", "").lower() == "true":
@@ -280,16 +306,12 @@ def _s3_options(given: dict[str, str], environment: Mapping[str, str]) -> dict[s
         options["aws_skip_signature"] = "false"
     if options.get("aws_endpoint_url", "").startswith("http://"):
         options.setdefault("aws_allow_http", "true")
-    return options
+    # A variable could turn conditional puts off.
+    return _PATIENCE | options | {"aws_conditional_put": "etag"}
 
 
-def _add_first(
-    options: dict[str, str],
-    name: str,
-    variables: tuple[str, ...],
-    environment: Mapping[str, str],
-) -> None:
-    value = next((environment[each] for each in variables if environment.get(each)), None)
+def _add_first(options: dict[str, str], name: str, values: Sequence[str | None]) -> None:
+    value = next((each for each in values if each), None)
     if name not in options and value is not None:
         options[name] = value
 
@@ -337,6 +359,7 @@ def _s3fs_options(options: Mapping[str, str]) -> dict[str, Any]:
         "endpoint_url": options.get("aws_endpoint_url"),
         "anon": options.get("aws_skip_signature", "").lower() == "true",
         "client_kwargs": {} if region is None else {"region_name": region},
+        "config_kwargs": {"connect_timeout": 5, "read_timeout": 30},
     }
 
 

@@ -1,5 +1,6 @@
 """Writes to a store: from a user's frame to a commit, and its result."""
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -42,6 +43,7 @@ def write_records(
 ) -> WriteResult:
     """Check a frame as a whole and append it in one commit."""
     check_idempotency_key(store, idempotency_key)
+    since = time.monotonic()
     contract = RecordContract.of(plan)
     table = store.table_schema(plan.key)
     parents = None
@@ -76,7 +78,7 @@ def write_records(
             raise _no_table(store, plan.key)
         rows = prepared.rows if engine == "streaming" else prepared.rows.collect()
         note = _note("write", stamps, rows=prepared.height, idempotency_key=idempotency_key)
-        return _committed(store, plan.key, rows, note=note)
+        return _committed(store, plan.key, rows, note=note, since=since)
 
 
 def delete_records(
@@ -93,6 +95,7 @@ def delete_records(
             f"Say which records of '{plan.key}' to delete: filters=[…] or records=frame. "
             "To delete all that was ever written of it, use drop_feature_metadata."
         )
+    since = time.monotonic()
     scan = store.scan_in_store(plan.key, stamps.feature_version)
     if scan is None:
         return NOTHING_WRITTEN
@@ -104,7 +107,8 @@ def delete_records(
     rows = tombstones(current, plan, stamps, filters=conditions(filters), records=chosen).collect()
     if rows.is_empty():
         return NOTHING_WRITTEN
-    return _committed(store, plan.key, rows, note=_note("delete", stamps, rows=rows.height))
+    note = _note("delete", stamps, rows=rows.height)
+    return _committed(store, plan.key, rows, note=note, since=since)
 
 
 def check_idempotency_key(store: OpenableStore, key: str | None) -> None:
@@ -122,13 +126,18 @@ def check_idempotency_key(store: OpenableStore, key: str | None) -> None:
 
 
 def _committed(
-    store: OpenableStore, key: FeatureKey, rows: pl.DataFrame | pl.LazyFrame, *, note: CommitNote
+    store: OpenableStore,
+    key: FeatureKey,
+    rows: pl.DataFrame | pl.LazyFrame,
+    *,
+    note: CommitNote,
+    since: float,
 ) -> WriteResult:
     """Stamp rows with an instant and hand them to the store."""
     store.settle_hash_settings()
     instant = next_instant(datetime.now(UTC), store.newest_instant(key))
     stamped = with_instant(rows, instant)
-    outcome = store.write_metadata_to_store(key, nw.from_native(stamped), note=note)
+    outcome = store.write_metadata_to_store(key, nw.from_native(stamped), note=note, since=since)
     return WriteResult(note.rows or 0) if outcome is None else outcome
 
 

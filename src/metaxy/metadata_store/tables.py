@@ -150,9 +150,7 @@ class DeltaTables:
         """
         return self._read_log(path, lambda: self._handles.pinned(path, version=version))
 
-    def _read_log(
-        self, path: str, opening: Callable[[], PinnedTable | None]
-    ) -> PinnedTable | None:
+    def _read_log(self, path: str, opening: Callable[[], PinnedTable | None]) -> PinnedTable | None:
         begin_work()
         try:
             return opening()
@@ -162,6 +160,13 @@ class DeltaTables:
         raise UnreadableTableError(
             f"The Delta table at '{redact(path)}' can't be opened: {told}"
         ) from self._secrets.shown(failure)
+
+    def has(self, path: str, *, since: float | None = None) -> bool:
+        """Whether there is a table; `since` as `Handles.taken` takes it."""
+        table = self._read_log(path, lambda: self._handles.taken(path, since=since))
+        if table is not None:
+            self._handles.give_back(path, table)
+        return table is not None
 
     def scan(self, table: PinnedTable) -> pl.LazyFrame:
         """One row a stored row of exactly this version; nothing is read yet.
@@ -272,6 +277,7 @@ class DeltaTables:
         table = self._existing(path, name, since=since)
         # Nobody has used a name that was just made; looking for it reads the log on a kept handle.
         if key is not None and self._is_committed(table, append):
+            self._handles.give_back(path, table)
             return Commit(table.version(), already_committed=True)
         failure: Exception | None = None
         tries = idle = 0
