@@ -12,6 +12,7 @@ A name that ends in `.*` means a package with all modules in it, at any depth.
 import importlib
 import pkgutil
 import sys
+import sysconfig
 import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ ENTRY_POINT_GROUP = "metaxy.features"
 """The group of entry points whose values are modules that define features."""
 
 _ALL_BELOW = ".*"
+_IMPORTING = importlib.__file__
+_METAXY = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,16 +150,23 @@ def _is_of(missing: str | None, module: str) -> bool:
 
 
 def _place(error: BaseException) -> str | None:
-    """Give the file and line where it happened, as far inside as it goes."""
+    """Give the file and line where it happened, as far inside the user's own code as it goes."""
     if isinstance(error, SyntaxError) and error.filename is not None:
         return f"{error.filename}:{error.lineno}"
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith("<frozen ") and frame.filename != __file__
+        if not frame.filename.startswith("<") and frame.filename not in (__file__, _IMPORTING)
     ]
-    outside = [frame for frame in frames if frame.filename != importlib.__file__]
-    return f"{outside[-1].filename}:{outside[-1].lineno}" if outside else None
+    others = [frame for frame in frames if not Path(frame.filename).is_relative_to(_METAXY)]
+    own = [frame for frame in others if not _is_installed(frame.filename)]
+    innermost = next((found[-1] for found in (own, others, frames) if found), None)
+    return f"{innermost.filename}:{innermost.lineno}" if innermost is not None else None
+
+
+def _is_installed(file: str) -> bool:
+    folders = {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}
+    return any(Path(file).is_relative_to(folder) for folder in folders)
 
 
 def _cause(failures: list[_Failure]) -> BaseException:

@@ -108,6 +108,18 @@ def test_every_module_that_fails_is_told_at_once(folder: Path, write: Write) -> 
     assert isinstance(caught.value.__cause__, BaseExceptionGroup)
 
 
+def test_a_faulty_definition_is_told_with_its_place_in_the_module(
+    folder: Path, write: Write
+) -> None:
+    """The line of the user's own code, and not that of metaxy or pydantic where it was found."""
+    write("faulty.py", "from metaxy import FeatureSpec\n\nFeatureSpec('a', id_column=['x'])\n")
+
+    with pytest.raises(EntrypointError) as caught:
+        init_metaxy(MetaxyConfig(entrypoints=("faulty",)))
+
+    assert str(caught.value).endswith(f" [{folder}/faulty.py:3]")
+
+
 def test_one_failure_keeps_its_traceback(write: Write) -> None:
     """What a single module raised is the cause of the error, and the module is an attribute."""
     write("exits.py", "raise SystemExit('no licence')\n")
