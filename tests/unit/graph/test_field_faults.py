@@ -19,6 +19,16 @@ def test_a_field_depends_on_upstreams_of_its_feature_only() -> None:
     ]
 
 
+def test_a_field_of_a_root_depends_on_nothing() -> None:
+    """That the feature lacks any dependency is said in words."""
+    field = FieldSpec("x", deps=(FieldDep("a"),))
+
+    assert faults_of(feature("a"), feature("b", fields=(field,))) == [
+        "'b', field 'x': depends on 'a', but the feature has no dependencies. Add FeatureDep('a') "
+        "to the feature, or drop the field's."
+    ]
+
+
 def test_a_field_depends_on_fields_that_exist() -> None:
     """The nearest right name is told."""
     field = FieldSpec("x", deps=(FieldDep("a", ["audoi", "audio"]),))

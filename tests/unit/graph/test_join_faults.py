@@ -49,6 +49,15 @@ def test_an_id_column_that_no_upstream_gives_wants_an_expansion() -> None:
     ]
 
 
+def test_an_id_column_that_is_an_ordinary_one_upstream_wants_an_aggregation() -> None:
+    """Records by speaker, of frames that have a speaker: the lineage was forgotten."""
+    assert faults_of(FRAMES, feature("b", ids=("speaker",), deps=("frames",))) == [
+        "'b': no dependency gives its id column 'speaker' as an id, but 'frames' has it as an "
+        "ordinary column. To put the records of 'frames' together by it, declare "
+        "lineage=Lineage.aggregation(on=['speaker']) on the dependency."
+    ]
+
+
 def test_an_id_column_too_many_wants_an_aggregation() -> None:
     """Else several rows would stand for one record."""
     assert faults_of(FRAMES, feature("b", deps=("frames",))) == [

@@ -1,10 +1,11 @@
 """Whether columns that dependencies name exist, and whether names meet after the renames."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from metaxy.errors import did_you_mean, listed, nearest
-from metaxy.graph.inputs import Input, declared_names, known_inputs, renames_of
+from metaxy.graph.checks.joins import forgotten_aggregation
+from metaxy.graph.inputs import Input, declared_names, known_inputs, provided_ids, renames_of
 from metaxy.models.columns import SYSTEM_COLUMN_PREFIX, is_system_column
 from metaxy.models.definition import FeatureDefinition
 from metaxy.models.keys import FeatureKey
@@ -83,7 +84,7 @@ def _selection_faults(owner: str, each: Input) -> Iterator[str]:
         )
 
 
-def _collision_faults(definition: FeatureDefinition, inputs: Iterable[Input]) -> Iterator[str]:
+def _collision_faults(definition: FeatureDefinition, inputs: Sequence[Input]) -> Iterator[str]:
     """Tell of ordinary columns that meet one another or an id column, also by case alone."""
     ids = {name.casefold(): name for name in definition.spec.id_columns}
     ids |= {name.casefold(): name for each in inputs for name in each.id_columns}
@@ -94,6 +95,9 @@ def _collision_faults(definition: FeatureDefinition, inputs: Iterable[Input]) ->
         renamed = {name: source for name, source in each.carried if name != source}
         for name, source in (*kept, *renamed.items()):
             meeting[name.casefold()].append(_described(each.key, name, source))
+    if forgotten_aggregation(definition, inputs) is not None:
+        for name in set(definition.spec.id_columns) - provided_ids(inputs):
+            meeting.pop(name.casefold(), None)
     for form, sources in sorted(meeting.items()):
         if form in ids:
             yield (

@@ -27,10 +27,14 @@ def field_faults(definition: FeatureDefinition, graph: _Graph) -> Iterator[str]:
 
 def _not_an_upstream(owner: str, upstream: FeatureKey, upstreams: Iterable[FeatureKey]) -> str:
     names = sorted(map(str, upstreams))
+    what_is = (
+        f"which is no dependency of the feature; those are {listed(names)}"
+        if names
+        else "but the feature has no dependencies"
+    )
     return (
-        f"{owner}: depends on '{upstream}', which is no dependency of the feature; those are "
-        f"{listed(names)}. Add FeatureDep('{upstream}') to the feature, or drop the field's."
-        f"{did_you_mean(str(upstream), names)}"
+        f"{owner}: depends on '{upstream}', {what_is}. Add FeatureDep('{upstream}') to the "
+        f"feature, or drop the field's.{did_you_mean(str(upstream), names)}"
     )
 
 

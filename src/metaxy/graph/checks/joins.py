@@ -23,6 +23,26 @@ def join_faults(
     yield from _optional_faults(definition, inputs)
 
 
+def forgotten_aggregation(definition: FeatureDefinition, inputs: Sequence[Input]) -> Input | None:
+    """Give the input whose ordinary columns name the records, where no lineage says how.
+
+    `join_faults` tells of it; that the columns also collide with the ids needs no second sentence.
+    """
+    if any(each.lineage.kind == "expansion" for each in inputs):
+        return None
+    missing = set(definition.spec.id_columns) - provided_ids(inputs)
+    if not missing or len(inputs) < len({dep.feature for dep in definition.spec.deps}):
+        return None
+    return next(
+        (
+            each
+            for each in inputs
+            if each.lineage.kind == "identity" and missing <= {name for name, _ in each.carried}
+        ),
+        None,
+    )
+
+
 def _missing_id_faults(definition: FeatureDefinition, inputs: Sequence[Input]) -> Iterator[str]:
     """Either an id column is missing, or an input has one too many: one slip, one sentence."""
     ids = definition.spec.id_columns
@@ -41,6 +61,13 @@ def _missing_id_faults(definition: FeatureDefinition, inputs: Sequence[Input]) -
 def _missing_id_fault(
     definition: FeatureDefinition, inputs: Sequence[Input], missing: Sequence[str]
 ) -> str:
+    if (grouped := forgotten_aggregation(definition, inputs)) is not None:
+        return (
+            f"'{definition.key}': no dependency gives its id {_columns(missing)} as an id, but "
+            f"'{grouped.key}' has it as an ordinary column. To put the records of '{grouped.key}' "
+            f"together by it, declare lineage=Lineage.aggregation(on={list(missing)!r}) on the "
+            "dependency."
+        )
     provided = sorted(provided_ids(inputs))
     way_out = "Aggregate on it, or take it out of id_columns."
     if any(each.lineage.kind == "identity" for each in inputs):
