@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Unpack, cast
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic.errors import PydanticSchemaGenerationError
 
 from metaxy.errors import DefinitionError, did_you_mean
 from metaxy.feature.registry import FeatureRegistry
@@ -25,6 +26,7 @@ from metaxy.models.feature_spec import FeatureSpec
 
 if TYPE_CHECKING:
     import narwhals as nw
+    from pydantic_core import core_schema
 
 RESERVED_NAMES: Final = frozenset(
     {"spec", "project", "definition", "load_input"}
@@ -51,7 +53,7 @@ class BaseFeature(BaseModel):
     def __init_subclass__(
         cls, *, spec: FeatureSpec | None = None, **options: Unpack[ConfigDict]
     ) -> None:
-        faults = [*_spec_faults(spec), *_option_faults(options), *_name_faults(cls)]
+        faults = [*_spec_faults(cls, spec), *_option_faults(options), *_name_faults(cls)]
         if faults:
             raise DefinitionError(f"The feature class {cls.__qualname__} is not valid", faults)
         super().__init_subclass__(**options)
@@ -69,6 +71,25 @@ class BaseFeature(BaseModel):
             FeatureRegistry.active().add(
                 _definition(cls, default_project=None), has_own_project=cls.project is not None
             )
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls,
+        source: type[BaseModel],
+        handler: GetCoreSchemaHandler,
+        /,
+    ) -> core_schema.CoreSchema:
+        try:
+            return handler(source)
+        except PydanticSchemaGenerationError as error:
+            column_specs(source)  # tells which column it is, unless its type is overridden
+            said = error.message.partition(".")[0]
+            raise DefinitionError(
+                f"The feature class {source.__qualname__} is not valid",
+                f"pydantic knows no such type: {said}. Annotate the column with what the table "
+                "holds, such as list[float], or give arbitrary_types_allowed=True in the class "
+                "statement",
+            ) from error
 
     @classmethod
     def definition(cls) -> FeatureDefinition:
@@ -164,7 +185,12 @@ def _own_load_input(cls: type[BaseFeature]) -> Callable[..., object] | None:
     return None if inherited else hook
 
 
-def _spec_faults(spec: object) -> Iterable[str]:
+def _spec_faults(cls: type, spec: object) -> Iterable[str]:
+    if "spec" in vars(cls):
+        yield (
+            "'spec' is given in the class statement: "
+            f"class {cls.__name__}(BaseFeature, spec=FeatureSpec(…))"
+        )
     if spec is not None and not isinstance(spec, FeatureSpec):
         yield f"'spec' should be a FeatureSpec, got {spec!r}"
 
@@ -172,7 +198,13 @@ def _spec_faults(spec: object) -> Iterable[str]:
 def _option_faults(options: Mapping[str, object]) -> Iterable[str]:
     """Tell class keywords that mean nothing; pydantic has taken away its own by now."""
     for name in options:
-        yield f"it takes no class keyword {name!r}.{did_you_mean(name, ['spec'])}"
+        if name == "project":
+            yield (
+                f"it takes no class keyword 'project': write project = {options[name]!r} in the "
+                "body of the class"
+            )
+        else:
+            yield f"it takes no class keyword {name!r}.{did_you_mean(name, ['spec'])}"
 
 
 def _name_faults(cls: type) -> Iterable[str]:

@@ -31,6 +31,13 @@ _SCALARS: tuple[tuple[type, str], ...] = (
     (PurePath, "string"),
 )
 _SEQUENCES = (Sequence, AbstractSet)
+_EXAMPLES: Mapping[type, str] = {
+    list: "list[str]",
+    tuple: "tuple[str, ...]",
+    set: "set[str]",
+    frozenset: "frozenset[str]",
+    dict: "dict[str, str]",
+}
 _SCALAR_NAMES = frozenset(
     {"string", "binary", "bool", "date", "float32", "float64", "timestamp[us, UTC]"}
     | {"timestamp[us]", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"}
@@ -122,6 +129,10 @@ def _class(cls: type[object], inside: tuple[object, ...]) -> str:
     scalar = next((dtype for kind, dtype in _SCALARS if issubclass(cls, kind)), None)
     if scalar is not None:
         return scalar
+    if cls in _EXAMPLES:
+        raise UnknownColumnTypeError(
+            f"{cls.__name__} doesn't say of what: write {_EXAMPLES[cls]}, say"
+        )
     if not (issubclass(cls, BaseModel) or is_typeddict(cls)):
         raise _unknown(cls)
     if cls in inside:

@@ -14,7 +14,13 @@ from metaxy.models.columns import is_system_column
 from metaxy.models.fields import FieldSpec
 from metaxy.models.fields_mapping import FieldsMapping
 from metaxy.models.filters import SqlFilter
-from metaxy.models.frozen import FrozenMap, FrozenModel, frozen_json, one_or_many
+from metaxy.models.frozen import (
+    ArgumentError,
+    FrozenMap,
+    FrozenModel,
+    frozen_json,
+    one_or_many,
+)
 from metaxy.models.keys import CoercibleToFeatureKey, FeatureKey, FieldKey
 from metaxy.models.lineage import Lineage
 
@@ -46,6 +52,23 @@ def _fields(value: object) -> object:
     return tuple(FieldSpec(item) if isinstance(item, str | FieldKey) else item for item in items)
 
 
+def _lineage(value: object) -> object:
+    if isinstance(value, str):
+        raise ArgumentError(
+            "write Lineage.identity(), Lineage.expansion(on=[…]) or Lineage.aggregation(on=[…]); "
+            f"got {value!r}"
+        )
+    return value
+
+
+def _mapping(value: object) -> object:
+    """Tell a mapping of fields from a `FieldsMapping` that was stored."""
+    if isinstance(value, Mapping) and "kind" not in value:
+        fields = dict(cast("Mapping[object, object]", value))
+        raise ArgumentError(f"write FieldsMapping.specific({fields!r})")
+    return cast("object", value)
+
+
 def _is_key(item: object) -> bool:
     return isinstance(item, str | type | FeatureKey | list | tuple)
 
@@ -69,9 +92,9 @@ class FeatureDep(FrozenModel):
     feature: FeatureKey
     columns: Annotated[tuple[str, ...], BeforeValidator(one_or_many)] | None = None
     rename: Annotated[FrozenMap[str, str], BeforeValidator(_nothing_as_empty)] = FrozenMap()
-    fields_mapping: FieldsMapping = FieldsMapping.default()
+    fields_mapping: Annotated[FieldsMapping, BeforeValidator(_mapping)] = FieldsMapping.default()
     filters: Annotated[tuple[SqlFilter, ...], BeforeValidator(_filters)] = ()
-    lineage: Lineage | None = None
+    lineage: Annotated[Lineage | None, BeforeValidator(_lineage)] = None
     optional: bool = False
 
     if TYPE_CHECKING:
@@ -112,7 +135,7 @@ class FeatureSpec(FrozenModel):
     id_columns: Annotated[tuple[str, ...], BeforeValidator(one_or_many)]
     deps: Annotated[tuple[FeatureDep, ...], BeforeValidator(_deps)] = ()
     fields: Annotated[tuple[FieldSpec, ...], BeforeValidator(_fields)] = (FieldSpec(),)
-    lineage: Lineage | None = None
+    lineage: Annotated[Lineage | None, BeforeValidator(_lineage)] = None
     metadata: Annotated[FrozenMap[str, Any], BeforeValidator(frozen_json)] = FrozenMap()
     description: str | None = None
     tags: Annotated[tuple[str, ...], BeforeValidator(one_or_many)] = ()

@@ -147,7 +147,8 @@ class FrozenModel(BaseModel):
         name = data.get(cls._positional[0]) if cls._positional else None
         if isinstance(name, list | tuple):
             name = "/".join(map(str, cast("Sequence[object]", name)))
-        return f"{cls.__name__}({name!r})" if name is not None else cls.__name__
+        shown = name.__qualname__ if isinstance(name, type) else repr(name)
+        return f"{cls.__name__}({shown})" if name is not None else cls.__name__
 
 
 def fault_sentences(error: ValidationError, *, known: Iterable[str]) -> tuple[str, ...]:

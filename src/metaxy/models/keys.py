@@ -87,7 +87,7 @@ class FeatureKey(_Key):
 
     @classmethod
     def _judged(cls, parts: tuple[str, ...]) -> tuple[str, ...]:
-        # Such a key names a table to read; that no feature is declared with it is FeatureSpec's rule.
+        # Such a key names a table to read; that no feature has it is a rule of FeatureSpec.
         return parts[1:] if len(parts) > 1 and parts[0] == SYSTEM_PREFIX else parts
 
     @classmethod
@@ -149,11 +149,18 @@ def _parts(key: object, kind: str) -> tuple[str, ...]:
         parts = tuple(part for part in key if isinstance(part, str))
         if len(parts) == len(key):
             return parts
+    shown = _shown(key)
     raise InvalidKeyError(
-        f"{cast('object', key)!r} is not a {kind}: "
-        "give a text such as 'video/file' or a list of its parts",
-        key=repr(key),
+        f"{shown} is not a {kind}: give a text such as 'video/file' or a list of its parts",
+        key=shown,
     )
+
+
+def _shown(key: object) -> str:
+    """Give small things as they are written; of others, such as a data frame, the class."""
+    if key is None or isinstance(key, int | float | bytes | list | tuple):
+        return repr(cast("object", key))
+    return f"An object of the class '{type(key).__name__}'"
 
 
 def _key_of_class(cls: type[object], kind: str) -> _Key:

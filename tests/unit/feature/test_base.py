@@ -206,6 +206,39 @@ def test_a_spec_of_another_type_is_refused() -> None:
         new_class("Video", (BaseFeature,), {"spec": "video/file"})
 
 
+def test_a_spec_in_the_body_is_refused() -> None:
+    """Else the class would be a plain base, and nobody would miss the feature at first."""
+    with pytest.raises(DefinitionError) as caught:
+
+        class Video(BaseFeature):  # pyright: ignore[reportUnusedClass]
+            spec = SPEC
+
+    assert caught.value.faults == (
+        "'spec' is given in the class statement: class Video(BaseFeature, spec=FeatureSpec(…))",
+    )
+
+
+def test_a_project_in_the_class_statement_is_told_where_it_belongs() -> None:
+    """It is given in the body."""
+    with pytest.raises(DefinitionError, match="write project = 'p' in the body of the class"):
+        new_class("Video", (BaseFeature,), {"spec": SPEC, "project": "p"})
+
+
+def test_a_column_that_pydantic_does_not_know_is_refused_by_name() -> None:
+    """Pydantic names the type alone, and recommends an option that would not help."""
+    with pytest.raises(DefinitionError) as caught:
+
+        class Video(BaseFeature, spec=SPEC):  # pyright: ignore[reportUnusedClass]
+            id: str
+            pixels: memoryview
+
+    assert str(caught.value) == (
+        "The class test_a_column_that_pydantic_does_not_know_is_refused_by_name.<locals>.Video "
+        "declares no valid table: the column 'pixels': memoryview has no column type; say which "
+        'is meant: Annotated[memoryview, ColumnType("string")]'
+    )
+
+
 def test_a_column_without_a_type_is_refused_when_the_class_is_declared(
     registry: FeatureRegistry,
 ) -> None:

@@ -136,9 +136,10 @@ def test_descriptions_and_order_come_from_the_class() -> None:
     ("annotation", "fault"),
     [
         (Any, "has no column type; say which is meant"),
+        (list, "list doesn't say of what: write list[str], say"),
+        (dict, "dict doesn't say of what: write dict[str, str], say"),
         (object, "object has no column type"),
         (timedelta, 'Annotated[timedelta, ColumnType("string")]'),
-        (list, "list has no column type"),
         (int | str, "is one of several types"),
         (tuple[int, str], "has no column type"),
         (dict[int, str], "has keys that are not texts"),

@@ -210,7 +210,16 @@ def test_a_wrong_spec_is_refused(arguments: dict[str, object], fault: str) -> No
         ({"filters": "a >"}, "'filters.0': The filter 'a >' is not understood"),
         ({"filters": [lambda: 1]}, "a filter of a definition is SQL text"),
         ({"optional": "perhaps"}, "'optional' should be a valid boolean"),
-        ({"lineage": "identity"}, "'lineage' should be"),
+        (
+            {"lineage": "expansion"},
+            "'lineage': write Lineage.identity(), Lineage.expansion(on=[…]) or "
+            "Lineage.aggregation(on=[…]); got 'expansion'",
+        ),
+        (
+            {"fields_mapping": {"text": "audio"}},
+            "'fields_mapping': write FieldsMapping.specific({'text': 'audio'})",
+        ),
+        ({"fields_mapping": "all"}, "'fields_mapping' should be"),
     ],
 )
 def test_a_wrong_dependency_is_refused(arguments: dict[str, object], fault: str) -> None:
@@ -245,3 +254,12 @@ def test_arguments_by_position_are_few() -> None:
         FeatureDep("a", ["x"])  # pyright: ignore[reportCallIssue]
     with pytest.raises(DefinitionError, match="got 'key' both by position and name"):
         FieldSpec("a", key="b")  # pyright: ignore[reportCallIssue]
+
+
+def test_a_class_in_a_message_goes_by_its_name() -> None:
+    """Of a class, nobody wants to read its repr."""
+
+    class Video: ...
+
+    with pytest.raises(DefinitionError, match=r"^FeatureDep\(\S*\.Video\) is not valid"):
+        FeatureDep(Video)

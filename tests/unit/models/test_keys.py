@@ -3,6 +3,7 @@
 import pickle
 from string import ascii_letters, digits
 
+import polars as pl
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -143,6 +144,14 @@ def test_what_is_no_key_is_refused(value: object) -> None:
         FeatureKey(value)
     with pytest.raises(ValidationError):
         TypeAdapter(FeatureKey).validate_python(value)
+
+
+def test_an_object_that_is_no_key_is_told_by_its_class() -> None:
+    """Swapped arguments put a frame in the place of a key: it isn't printed as a whole."""
+    with pytest.raises(InvalidKeyError, match=r"^An object of the class 'DataFrame' is not a feat"):
+        FeatureKey(pl.DataFrame({"a": [1]}))
+    with pytest.raises(InvalidKeyError, match=r"^5 is not a field key: give"):
+        FieldKey(5)
 
 
 def test_a_system_table_has_a_key_that_no_feature_can_have() -> None:
