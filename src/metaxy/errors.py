@@ -20,6 +20,9 @@
         ├── VersioningEngineMismatchError (ValueError)  a frame the chosen engine cannot use
         ├── ProjectMismatchError         (ValueError)   the feature is another project's
         ├── MissingSamplesError          (ValueError)   a root feature was asked without samples
+        ├── TableVersionNotFoundError    (LookupError)  a table has no such version, or not any more
+        ├── TagNotFoundError             (LookupError)  a lake has no such tag
+        ├── TagExistsError               (ValueError)   a lake has a tag of this name already
         ├── WriteConflictError                          gave up; nothing was written
         ├── CommitStateUnknownError                     a commit may or may not have happened
         ├── UnreadableTableError
@@ -335,6 +338,45 @@ class ProjectMismatchError(StoreError, ValueError):
 
 class MissingSamplesError(StoreError, ValueError):
     """A root feature, which has no upstream to expect records from, was asked without samples."""
+
+
+class TableVersionNotFoundError(StoreError, LookupError):
+    """A table has no such version, or its files or log entries are gone.
+
+    `table_version` is the one that was asked for (None: one by its time), `first` and `last` are
+    the versions from which and up to which the table can be read.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        table_version: int | None = None,
+        first: int | None = None,
+        last: int | None = None,
+        store: str | None = None,
+        feature: str | None = None,
+    ) -> None:
+        super().__init__(message, store=store, feature=feature)
+        self.table_version = table_version
+        self.first = first
+        self.last = last
+
+
+class TagNotFoundError(StoreError, LookupError):
+    """A lake has no such tag; `tag` is the name that was asked for."""
+
+    def __init__(self, message: str, *, tag: str | None = None, store: str | None = None) -> None:
+        super().__init__(message, store=store)
+        self.tag = tag
+
+
+class TagExistsError(StoreError, ValueError):
+    """A lake has a tag of this name already; `tag` is the name."""
+
+    def __init__(self, message: str, *, tag: str | None = None, store: str | None = None) -> None:
+        super().__init__(message, store=store)
+        self.tag = tag
 
 
 class WriteConflictError(StoreError):

@@ -9,6 +9,7 @@ allows something better.
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Literal, Self, overload
 
 import narwhals as nw
@@ -18,15 +19,18 @@ from narwhals.typing import IntoFrame
 from metaxy.errors import (
     ConfigError,
     FeatureNotFoundError,
+    StoreError,
     SystemDataNotFoundError,
     did_you_mean,
     listed,
 )
 from metaxy.graph.graph import FeatureGraph
 from metaxy.graph.plan import FeaturePlan
-from metaxy.metadata_store import pushing, storing, system
+from metaxy.metadata_store import pushing, storing, system, tagging
+from metaxy.metadata_store.diffing import differences, records_at
 from metaxy.metadata_store.frames import Filter, conditions, polars_lazy
 from metaxy.metadata_store.hash_settings import RequestedSettings
+from metaxy.metadata_store.history import history_frame
 from metaxy.metadata_store.opening import OpenableStore
 from metaxy.metadata_store.projects import ProjectGuard
 from metaxy.metadata_store.reading import records_read
@@ -34,6 +38,8 @@ from metaxy.metadata_store.records import Stamps
 from metaxy.metadata_store.resolving import assembled
 from metaxy.metadata_store.session import AccessMode
 from metaxy.metadata_store.store_config import MetadataStoreConfig, VersioningEngineOptions
+from metaxy.metadata_store.tagging import Tag
+from metaxy.metadata_store.travel import Moment, checked_moment
 from metaxy.metadata_store.writing import WriteResult
 from metaxy.models.keys import CoercibleToFeatureKey, FeatureKey
 from metaxy.versioning.engine import PolarsVersioningEngine
@@ -264,6 +270,7 @@ class MetadataStore(OpenableStore):
         allow_fallback: bool = True,
         current_only: bool = True,
         latest_only: bool = True,
+        table_version: Moment | None = None,
     ) -> nw.LazyFrame[Any]:
         """The records of a feature, one row each, in no particular order; not read yet.
 
@@ -282,24 +289,51 @@ class MetadataStore(OpenableStore):
                 record may come once with each.
             latest_only: Only the newest row of each record, and none of deleted ones. Otherwise
                 all rows, tombstones (with `metaxy_deleted_at`) among them.
+            table_version: Read what there was at another moment: an aware datetime or a tag, as
+                `as_of` does, fallback stores included; or a version of the table, an int, which
+                only this store is asked for. The other arguments mean what they mean now: the
+                current feature version is today's.
 
         Raises:
             FeatureNotFoundError: No store has a table of the feature, or the graph doesn't know it.
             SystemDataNotFoundError: There is no such system table.
-            ValueError: `feature_version` is given along with `current_only=True`.
+            ValueError: `feature_version` is given along with `current_only=True`, or
+                `table_version` is a time without a time zone.
+            TableVersionNotFoundError: The table has no such version, or not any more.
+            TagNotFoundError: There is no such tag.
         """
         self.require_open()
         key = FeatureKey(feature)
+        if table_version is not None:
+            table_version = checked_moment(table_version, argument="table_version")
+        if isinstance(table_version, datetime | str):
+            return self.as_of(table_version).read_metadata(
+                key,
+                feature_version=feature_version,
+                filters=filters,
+                columns=columns,
+                allow_fallback=allow_fallback,
+                current_only=current_only,
+                latest_only=latest_only,
+            )
         if feature_version is not None and current_only:
             raise ValueError(
                 f"feature_version={feature_version!r} asks for one version of '{key}', and "
                 "current_only=True for the current one: give current_only=False along with it."
             )
         if key.is_system:
-            return self._system_table(key, filters=filters, columns=columns)
+            return self._system_table(
+                key, filters=filters, columns=columns, table_version=table_version
+            )
         plan = self.graph.plan(key)
         version = self.feature_version(key) if current_only else feature_version
-        scan = self.scan_chain(key, version) if allow_fallback else self.scan_in_store(key, version)
+        allow_fallback = allow_fallback and table_version is None
+        if table_version is not None:
+            scan = self.scan_version(key, version, table_version)
+        elif allow_fallback:
+            scan = self.scan_chain(key, version)
+        else:
+            scan = self.scan_in_store(key, version)
         if scan is None:
             raise self._not_found(key, allow_fallback=allow_fallback)
         records = records_read(
@@ -313,19 +347,31 @@ class MetadataStore(OpenableStore):
         return nw.from_native(records)
 
     def _system_table(
-        self, key: FeatureKey, *, filters: Sequence[Filter] | None, columns: Sequence[str] | None
+        self,
+        key: FeatureKey,
+        *,
+        filters: Sequence[Filter] | None,
+        columns: Sequence[str] | None,
+        table_version: int | None,
     ) -> nw.LazyFrame[Any]:
-        rows = self.read_metadata_in_store(key)
+        if table_version is None:
+            read = self.read_metadata_in_store(key)
+            rows = None if read is None else polars_lazy(read)
+        else:
+            scan = self.scan_version(key, None, table_version)
+            rows = None if scan is None else scan.frame
         if rows is None:
-            raise SystemDataNotFoundError(
+            raise self._not_found(key, allow_fallback=False)
+        found = fulfilling(rows, conditions(filters))
+        return nw.from_native(found if columns is None else found.select(columns))
+
+    def _not_found(self, key: FeatureKey, *, allow_fallback: bool) -> FeatureNotFoundError:
+        if key.is_system:
+            return SystemDataNotFoundError(
                 f"{self.display()} has no system table '{key}' yet. `metaxy push` records the "
                 "features of a project.",
                 feature=str(key),
             )
-        found = fulfilling(polars_lazy(rows), conditions(filters))
-        return nw.from_native(found if columns is None else found.select(columns))
-
-    def _not_found(self, key: FeatureKey, *, allow_fallback: bool) -> FeatureNotFoundError:
         asked = [self, *(self.fallback_stores if allow_fallback else ())]
         return FeatureNotFoundError(
             f"No records of '{key}' were ever written to {', '.join(s.display() for s in asked)}. "
@@ -348,6 +394,124 @@ class MetadataStore(OpenableStore):
         """The features that have a table with rows in this store, sorted."""
         self.require_open()
         return tuple(key for key in self.features_in_store() if self.has_feature(key))
+
+    # --- the past --------------------------------------------------------------------------------
+
+    def history(self, feature: CoercibleToFeatureKey) -> pl.DataFrame:
+        """One row a commit of a feature's table in this store, newest first.
+
+        The columns are `metaxy.metadata_store.history.HISTORY`: the version of the table, when,
+        what ("write", "delete", "drop", …; of other programs' commits what Delta has) and of how
+        many rows, with which materialization id, feature version, snapshot version and idempotency
+        key, and by which program and person. System tables have a history, too.
+
+        Raises:
+            FeatureNotFoundError: There is no such table in this store.
+        """
+        self.require_open()
+        key = FeatureKey(feature)
+        commits = self.table_history(key)
+        if commits is None:
+            raise self._not_found(key, allow_fallback=False)
+        return history_frame(commits)
+
+    def diff(
+        self,
+        feature: CoercibleToFeatureKey,
+        a: Moment,
+        b: Moment,
+        *,
+        feature_version: str | None = None,
+        current_only: bool = True,
+    ) -> Increment:
+        """Tell which current records came, changed or went in this store between two moments.
+
+        A record changed when its provenance, its data version or a column of the user's did; that
+        it was written again as it was is no change.
+
+        Args:
+            a: The earlier moment: a version of the table, an aware datetime or a tag. At a time at
+                which there was no table there were no records.
+            b: The later one.
+            feature_version: Records of another feature version; needs `current_only=False`.
+            current_only: Only records of the feature version that is current today. Otherwise
+                versions are kept apart, as by `read_metadata`.
+
+        Returns:
+            `added` and `changed` have records as they were at `b`, `removed` as they were at `a`.
+
+        Raises:
+            FeatureNotFoundError: There is no table of the feature in this store.
+            TableVersionNotFoundError, TagNotFoundError: One of the moments can't be read.
+        """
+        self.require_open()
+        plan = self.graph.plan(feature)
+        if self.table_version(plan.key) is None:
+            raise self._not_found(plan.key, allow_fallback=False)
+        version = self.feature_version(plan.key) if current_only else feature_version
+        before, after = (
+            records_at(
+                self, plan.records, checked_moment(each, argument=name), feature_version=version
+            )
+            for name, each in (("a", a), ("b", b))
+        )
+        return differences(before, after, plan.records, across_versions=version is None)
+
+    def as_of(self, moment: datetime | str) -> "MetadataStore":
+        """A read-only view of the whole lake at a moment, in which nothing changes.
+
+        Reads, increments, listings and histories in it are those of that moment; it may also be
+        copied from. Of each table it shows the newest version without anything later than the given
+        time, or the one that the tag pins; a table that did not exist then is absent. Fallback
+        stores are seen at the same time (of a tag: when it was set). The features, and so which
+        feature versions are current, are today's.
+
+        The view is open as long as this store is.
+
+        Args:
+            moment: An aware datetime or the name of a tag.
+
+        Raises:
+            ValueError: The time has no time zone.
+            TagNotFoundError: There is no such tag.
+        """
+        del moment
+        raise StoreError(
+            f"{self.display()} can't show its past: a {type(self).__name__} keeps no versions of "
+            "its tables.",
+            store=self.display(),
+        )
+
+    def tag(self, name: str, message: str | None = None) -> Tag:
+        """Give the newest versions of all tables of this lake a name, in one commit.
+
+        What a tag needs is never vacuumed. Of features that are written meanwhile it has either
+        state, but never a record without the upstream records that it was made from.
+
+        Args:
+            name: Up to 100 of A-Z, a-z, 0-9, `.`, `_`, `-`, `/`, beginning with a letter.
+            message: What it is for.
+
+        Raises:
+            ValueError: The name can't be one.
+            TagExistsError: It is taken.
+        """
+        self.require_open("write")
+        return tagging.set_tag(self, name, message)
+
+    def untag(self, name: str) -> None:
+        """Remove a tag; what it pinned may be vacuumed from now on.
+
+        Raises:
+            TagNotFoundError: There is no such tag.
+        """
+        self.require_open("write")
+        tagging.remove_tag(self, name)
+
+    def tags(self) -> pl.DataFrame:
+        """One row a tag, newest first: `name`, `tagged_at`, `message`, how many `tables`."""
+        self.require_open()
+        return tagging.tag_listing(tagging.read_tags(self))
 
     # --- writing ---------------------------------------------------------------------------------
 

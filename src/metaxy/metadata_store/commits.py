@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from metaxy.metadata_store.identity import writer_name
+
 CREATED_AT: Final = "metaxy_created_at_us"
 OPERATION: Final = "metaxy_operation"
 ROWS: Final = "metaxy_rows"
@@ -16,6 +18,7 @@ SNAPSHOT_VERSION: Final = "metaxy_snapshot_version"
 MATERIALIZATION_ID: Final = "metaxy_materialization_id"
 IDEMPOTENCY_KEY: Final = "metaxy_idempotency_key"
 WRITE_ID: Final = "metaxy_write_id"
+WRITER: Final = "metaxy_writer"
 
 _CREATION: Final = "CREATE TABLE"
 _MOVES_NO_ROWS: Final = frozenset(
@@ -60,6 +63,7 @@ class CommitNote:
             MATERIALIZATION_ID: self.materialization_id,
             IDEMPOTENCY_KEY: self.idempotency_key,
             WRITE_ID: write_id,
+            WRITER: writer_name(),
         }
         return {name: str(value) for name, value in facts.items() if value is not None}
 

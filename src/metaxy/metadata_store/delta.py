@@ -19,10 +19,20 @@ from metaxy.metadata_store.commits import CommitNote
 from metaxy.metadata_store.frames import Filter, conditions
 from metaxy.metadata_store.handles import PinnedTable
 from metaxy.metadata_store.hash_settings import HashSettings, still_agreed
+from metaxy.metadata_store.history import TableCommit
 from metaxy.metadata_store.paths import Layout, absolute_root, key_of_path, table_path
 from metaxy.metadata_store.storage import Storage
 from metaxy.metadata_store.store_config import MetadataStoreConfig
 from metaxy.metadata_store.tables import WRITE_OPTIONS, DeltaTables, Rows
+from metaxy.metadata_store.tagging import tags_of_table
+from metaxy.metadata_store.versions import (
+    NewestTable,
+    first_readable,
+    opened_version,
+    table_commits,
+    version_error,
+)
+from metaxy.metadata_store.view import LakeView, lake_view
 from metaxy.metadata_store.writing import WriteResult, next_instant, with_instant
 from metaxy.models.keys import CoercibleToFeatureKey, FeatureKey
 from metaxy.versioning.scope import fulfilling
@@ -170,8 +180,9 @@ class DeltaMetadataStore(MetadataStore):
     def scan_in_store(self, key: FeatureKey, feature_version: str | None) -> Scan | None:
         """The rows of one feature version (None: of all); None without rows of any version."""
         table = self._opened(key)
-        if table is None:
-            return None
+        return None if table is None else self._scan(table, feature_version)
+
+    def _scan(self, table: PinnedTable, feature_version: str | None) -> Scan | None:
         files = self._tables.file_statistics(table)
         if files.is_empty():
             return None
@@ -212,6 +223,58 @@ class DeltaMetadataStore(MetadataStore):
             for path in self._storage.table_paths()
         }
         return tuple(sorted(key for key in keys if key is not None))
+
+    def tables_in_store(self) -> tuple[FeatureKey, ...]:
+        """The features and the system tables that have a table, with rows or without, sorted."""
+        own = [key for key in system.TABLE_KEYS if self._opened(key) is not None]
+        return tuple(sorted([*self.features_in_store(), *own]))
+
+    # --- older versions --------------------------------------------------------------------------
+
+    def table_version(self, key: FeatureKey) -> int | None:
+        """The newest version of a table; None without a table."""
+        table = self._opened(key)
+        return None if table is None else table.version()
+
+    def table_history(self, key: FeatureKey) -> Sequence[TableCommit] | None:
+        """The commits of a table, newest first, as far back as its log goes."""
+        return table_commits(self._tables, table_path(self.root_path, key, self.layout))
+
+    def scan_version(
+        self, key: FeatureKey, feature_version: str | None, table_version: int
+    ) -> Scan | None:
+        """What `scan_in_store` gave when this was the table's newest version."""
+        table = self._version(key, table_version)
+        return None if table is None else self._scan(table, feature_version)
+
+    def schema_of_version(self, key: FeatureKey, table_version: int) -> pl.Schema | None:
+        """What `table_schema` gave when this was the table's newest version."""
+        table = self._version(key, table_version)
+        return None if table is None else self._tables.schema(table)
+
+    def as_of(self, moment: datetime | str) -> LakeView:
+        """A read-only view of the whole lake at a moment; see `MetadataStore.as_of`."""
+        return lake_view(self, moment)
+
+    def _version(self, key: FeatureKey, table_version: int) -> PinnedTable | None:
+        opened = self._opened(key)
+        if opened is None:
+            return None
+        path = table_path(self.root_path, key, self.layout)
+        newest = NewestTable(self._tables, path, opened)
+        table = opened_version(newest, table_version)
+        if table is not None:
+            return table
+        known = self.table_history(key) or ()
+        raise version_error(
+            f"'{key}' in {self.display()}",
+            table_version,
+            known,
+            first=first_readable(newest, known),
+            tags=tags_of_table(self, key),
+            store=self.display(),
+            feature=str(key),
+        )
 
     def _name_of(self, path: str) -> str | None:
         if self.layout == "nested":

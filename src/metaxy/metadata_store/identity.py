@@ -1,8 +1,12 @@
-"""The names under which a store object commits, so that its commits can be recognised."""
+"""The names under which a store object commits, and who it is that does."""
 
+import functools
+import getpass
 import os
+import socket
 import threading
 import uuid
+from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 
@@ -37,3 +41,17 @@ class WriterIdentity:
 def keyed_transaction(idempotency_key: str) -> TransactionName:
     """The name of a write that is to happen once, whoever does it."""
     return TransactionName(f"metaxy/key/{idempotency_key}", 1)
+
+
+@functools.cache
+def writer_name() -> str:
+    """Which program commits and who runs it, for people: `metaxy 1.2.0, somebody@machine`."""
+    try:
+        program = f"metaxy {version('metaxy-lake')}"
+    except PackageNotFoundError:
+        program = "metaxy"
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number without a name
+        user = str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+    return f"{program}, {user}@{socket.gethostname()}"

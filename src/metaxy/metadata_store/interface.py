@@ -19,6 +19,7 @@ from metaxy.metadata_store.chain import Scan
 from metaxy.metadata_store.commits import CommitNote
 from metaxy.metadata_store.frames import Filter, polars_lazy
 from metaxy.metadata_store.hash_settings import HashSettings, still_agreed
+from metaxy.metadata_store.history import TableCommit
 from metaxy.metadata_store.store_config import MetadataStoreConfig
 from metaxy.metadata_store.writing import WriteResult
 from metaxy.models.keys import CoercibleToFeatureKey, FeatureKey
@@ -116,6 +117,47 @@ class StoreInterface(ABC):
             store=self.display(),
             feature=str(key),
         )
+
+    def tables_in_store(self) -> tuple[FeatureKey, ...]:
+        """The features and the system tables that there are, sorted."""
+        found = {key for key in system.TABLE_KEYS if self.read_metadata_in_store(key) is not None}
+        return tuple(sorted(found.union(self.features_in_store())))
+
+    # --- versions of tables: for stores that keep them --------------------------------------------
+
+    def table_version(self, key: FeatureKey) -> int | None:
+        """The newest version of a table; None without a table."""
+        raise self._no_versions(key)
+
+    def table_history(self, key: FeatureKey) -> Sequence[TableCommit] | None:
+        """The commits of a table, newest first, as far back as is known; None without a table."""
+        raise self._no_versions(key)
+
+    def scan_version(
+        self, key: FeatureKey, feature_version: str | None, table_version: int
+    ) -> Scan | None:
+        """What `scan_in_store` gave when this was the table's newest version.
+
+        Raises:
+            TableVersionNotFoundError: There is a table, but this version of it can't be read.
+        """
+        del feature_version, table_version
+        raise self._no_versions(key)
+
+    def schema_of_version(self, key: FeatureKey, table_version: int) -> pl.Schema | None:
+        """What `table_schema` gave then; raises as `scan_version` does."""
+        del table_version
+        raise self._no_versions(key)
+
+    def _no_versions(self, key: FeatureKey) -> StoreError:
+        return StoreError(
+            f"{self.display()} can't tell the history of '{key}': a {type(self).__name__} keeps no "
+            "versions of its tables.",
+            store=self.display(),
+            feature=str(key),
+        )
+
+    # --- how the lake hashes ----------------------------------------------------------------------
 
     def read_hash_settings(self) -> HashSettings | None:
         """What the lake has recorded of how it hashes; None if nothing."""

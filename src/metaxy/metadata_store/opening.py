@@ -103,6 +103,11 @@ class OpenableStore(StoreInterface):
             return self.hash_settings
         return self._requested
 
+    @property
+    def opened_fallbacks(self) -> tuple[Fallback, ...]:
+        """The fallbacks while the store is open, with those that could not be opened among them."""
+        return self._fallbacks
+
     def require_open(self, mode: AccessMode = "read") -> None:
         """Refuse to go on unless the store is open.
 

@@ -2,6 +2,8 @@
 
 - `metaxy-system/feature_versions`: one row a feature and push.
 - `metaxy-system/events`: one row an event, such as a push, a drop, a deletion.
+- `metaxy-system/lake`: how the lake hashes.
+- `metaxy-system/tags`: one row a tag that was set or removed.
 
 They are ordinary append-only tables without the columns of records. docs/format.md lists theirs.
 """
@@ -25,6 +27,9 @@ from metaxy.versioning.system_columns import INSTANT
 FEATURE_VERSIONS_KEY: Final = FeatureKey.system("feature_versions")
 EVENTS_KEY: Final = FeatureKey.system("events")
 LAKE_KEY: Final = FeatureKey.system("lake")
+TAGS_KEY: Final = FeatureKey.system("tags")
+TABLE_KEYS: Final = (EVENTS_KEY, FEATURE_VERSIONS_KEY, LAKE_KEY, TAGS_KEY)
+"""All system tables, sorted."""
 
 FEATURE_VERSIONS: Final = pl.Schema(
     {
@@ -61,6 +66,17 @@ LAKE: Final = pl.Schema(
         "format_version": pl.Int64(),
         "hash_algorithm": pl.String(),
         "hash_truncation_length": pl.Int64(),
+    }
+)
+TAGS: Final = pl.Schema(
+    {
+        "tag_id": pl.String(),
+        "recorded_at": INSTANT,
+        "name": pl.String(),
+        "sequence": pl.Int64(),
+        "kind": pl.String(),
+        "message": pl.String(),
+        "tables": pl.List(pl.Struct({"feature_key": pl.String(), "table_version": pl.Int64()})),
     }
 )
 FORMAT_VERSION: Final = 1

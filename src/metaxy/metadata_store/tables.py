@@ -150,6 +150,11 @@ class DeltaTables:
         """
         return self._read_log(path, lambda: self._handles.pinned(path, version=version))
 
+    def newest_version(self, path: str) -> int | None:
+        """The newest version of a table by a new look at it; None when there is none."""
+        table = self.opened(path)
+        return None if table is None else table.version()
+
     def _read_log(self, path: str, opening: Callable[[], PinnedTable | None]) -> PinnedTable | None:
         begin_work()
         try:
