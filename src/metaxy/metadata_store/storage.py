@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Final
 
-import fsspec
-
 from metaxy.errors import ConfigError, StoreError, did_you_mean, listed, redact
 from metaxy.metadata_store.paths import TABLE_SUFFIX, absolute_root
 from metaxy.models.keys import SYSTEM_PREFIX
@@ -150,6 +148,7 @@ class Storage:
     @functools.cached_property
     def filesystem(self) -> Any:  # noqa: ANN401 -- fsspec has no types
         """The fsspec file system of the lake, for everything that is no commit."""
+        fsspec = import_module("fsspec")  # when it is needed: local lakes do without
         scheme = _scheme(self.root)
         if not scheme:
             return fsspec.filesystem("file")
