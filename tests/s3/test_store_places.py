@@ -37,7 +37,7 @@ def test_a_lake_on_s3_may_have_an_odd_root(lake: S3Endpoint, prefix: str, folder
         store = DeltaMetadataStore(
             lake.uri(place),
             graph=films(),
-            layout=layout,  # pyright: ignore[reportArgumentType]
+            layout=layout,
             storage_options=options,
         )
         with store.open("write"):

@@ -134,6 +134,7 @@ class DeltaMetadataStore(MetadataStore):
         del mode
         if not self.is_open:
             self._lake_settings = None
+            self._tables.forget_handles()
         yield self
 
     @classmethod

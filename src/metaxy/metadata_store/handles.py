@@ -172,6 +172,11 @@ class Handles:
             if is_fresh and len(idle) < _MOST_IDLE:
                 idle.append(handle)
 
+    def forget(self) -> None:
+        """Keep none of the handles."""
+        with self._lock:
+            self._idle.clear()
+
     def _popped(self, path: str) -> PinnedTable | None:
         with self._lock:
             idle = self._idle.get(path)

@@ -166,6 +166,10 @@ class DeltaTables:
             f"The Delta table at '{redact(path)}' can't be opened: {told}"
         ) from self._secrets.shown(failure)
 
+    def forget_handles(self) -> None:
+        """Open all tables anew from now on; somebody may have put others in their places."""
+        self._handles.forget()
+
     def has(self, path: str, *, since: float | None = None) -> bool:
         """Whether there is a table; `since` as `Handles.taken` takes it."""
         table = self._read_log(path, lambda: self._handles.taken(path, since=since))
