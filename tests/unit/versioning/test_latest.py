@@ -121,6 +121,32 @@ def test_children_of_an_earlier_expansion_do_not_come_back_with_its_provenance()
     assert children == [("a", 3)]
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+def test_among_expansions_of_one_instant_one_is_current(*, backwards: bool) -> None:
+    """Racing writers expanded one parent from two of its states: one state's children stay."""
+    rows = [
+        record(p="a", c=1, at=1, version=FIRST),
+        record(p="a", c=2, at=2, version=FIRST),
+        record(p="a", c=3, at=2, version=SECOND),
+    ]
+    frame = stored(*rows).frame
+    assert frame is not None
+    greatest = frame.collect().filter(pl.col("c") > 1).sort("metaxy_provenance").row(1, named=True)
+
+    children, parents = _children(*(reversed(rows) if backwards else rows))
+
+    assert children == [("a", greatest["c"])]
+    assert parents == [("a",)]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_childless_marker_wins_over_children_of_its_instant(*, backwards: bool) -> None:
+    """As a tombstone does; only racing writers can leave both behind."""
+    rows = [record(p="a", c=1, at=1), record(p="a", c=None, at=1)]
+
+    assert _children(*(reversed(rows) if backwards else rows)) == ([], [("a",)])
+
+
 def test_a_childless_marker_supersedes_the_children_and_is_none() -> None:
     """The parent counts as expanded."""
     children, parents = _children(record(p="a", c=1, at=1), record(p="a", c=None, at=2))
