@@ -11,7 +11,7 @@
     │   └── SystemDataNotFoundError                     no such system table in a store
     ├── EntrypointError                  (ImportError)  a module of features cannot be imported
     └── StoreError                                      an operation on a store failed
-        ├── StoreNotOpenError
+        ├── StoreNotOpenError            (ValueError)
         ├── StoreReadOnlyError
         ├── MetadataSchemaError          (ValueError)   a frame cannot be written
         ├── ColumnCollisionError         (ValueError)   two columns would share a name
@@ -23,6 +23,7 @@
         ├── TableVersionNotFoundError    (LookupError)  a table has no such version, or not any more
         ├── TagNotFoundError             (LookupError)  a lake has no such tag
         ├── TagExistsError               (ValueError)   a lake has a tag of this name already
+        ├── CopyError                                   a feature could not be copied
         ├── WriteConflictError                          gave up; nothing was written
         ├── CommitStateUnknownError                     a commit may or may not have happened
         ├── UnreadableTableError
@@ -35,7 +36,7 @@ came in a URI or in a store's options.
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 _CREDENTIAL = (
     r"[\w.-]*(?:secret|password|passwd|credential|signature|access[_-]?key|account[_-]?key"
@@ -225,7 +226,7 @@ class StoreError(MetaxyError):
         self.feature = feature
 
 
-class StoreNotOpenError(StoreError):
+class StoreNotOpenError(StoreError, ValueError):
     """The store was used outside its `with` block."""
 
 
@@ -377,6 +378,21 @@ class TagExistsError(StoreError, ValueError):
     def __init__(self, message: str, *, tag: str | None = None, store: str | None = None) -> None:
         super().__init__(message, store=store)
         self.tag = tag
+
+
+class CopyError(StoreError):
+    """A feature could not be copied; `copied` has what was copied before it, and stays."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        copied: Mapping[str, int],
+        store: str | None = None,
+        feature: str | None = None,
+    ) -> None:
+        super().__init__(message, store=store, feature=feature)
+        self.copied = dict(copied)
 
 
 class WriteConflictError(StoreError):

@@ -27,10 +27,13 @@ from metaxy.errors import (
 from metaxy.graph.graph import FeatureGraph
 from metaxy.graph.plan import FeaturePlan
 from metaxy.metadata_store import pushing, storing, system, tagging
+from metaxy.metadata_store.copy_planning import Asked, Route, check_lakes, copy_plan
+from metaxy.metadata_store.copying import CopyResult, OnProgress, copy_rows
 from metaxy.metadata_store.diffing import differences, records_at
 from metaxy.metadata_store.frames import Filter, conditions, polars_lazy
 from metaxy.metadata_store.hash_settings import RequestedSettings
 from metaxy.metadata_store.history import history_frame
+from metaxy.metadata_store.history_copy import copy_histories
 from metaxy.metadata_store.opening import OpenableStore
 from metaxy.metadata_store.projects import ProjectGuard
 from metaxy.metadata_store.reading import records_read
@@ -632,6 +635,64 @@ class MetadataStore(OpenableStore):
             return
         self.drop_in_store(plan.key)
         pushing.record_event(self, "feature_dropped", project=plan.project, feature=plan.key)
+
+    # --- copying ---------------------------------------------------------------------------------
+
+    def copy_metadata(
+        self,
+        from_store: OpenableStore,
+        features: Iterable[CoercibleToFeatureKey] | None = None,
+        *,
+        from_snapshot: str | None = None,
+        filters: Mapping[Any, Iterable[Filter]] | None = None,
+        incremental: bool = True,
+        history: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> dict[str, CopyResult]:
+        """Copy records from another lake, as they are: with their instants, versions and runs.
+
+        All rows are copied, of all feature versions, superseded ones and tombstones among them, so
+        that the copy answers every question as the source does. Each feature is one commit,
+        upstreams first. What the source's fallbacks have is not copied, and what this store's
+        fallbacks have counts as missing. The pushes that have the features come along. Features of
+        all projects may be copied.
+
+        Args:
+            from_store: Open; or a view of it at some time.
+            features: By default all that the source has records of.
+            from_snapshot: Copy only rows that were written under this snapshot version.
+            filters: By feature key, conditions on its records, as `read_metadata` takes them. A
+                record is copied with its whole history or not at all, of an expansion all children
+                of a parent. One that fulfilled them when it was copied before is copied on.
+            incremental: Leave out rows that are here already: those with the same ids and the
+                same version stamps. Without it they are written once more, and history has them
+                twice.
+            history: Copy tables file by file, with all their versions, so that time travel works
+                here, too. Goes on where it was cut off. Takes neither filters nor a snapshot.
+            on_progress: Called as each feature begins, and as its rows are copied.
+
+        Returns:
+            By feature, how many rows were copied, and what more there is to know.
+
+        Raises:
+            CopyError: A feature can't be copied; has what was copied before it, which stays.
+            FeatureNotFoundError: The source has no records of a feature, or nobody knows its ids.
+            HashSettingsMismatchError: The lakes hash in different ways.
+            StoreNotOpenError, StoreReadOnlyError: One isn't open as it must be.
+            SystemDataNotFoundError: The source knows no such snapshot.
+        """
+        route = Route(from_store, self)
+        check_lakes(route)
+        asked = Asked(
+            features,
+            from_snapshot,
+            filters,
+            compares=incremental,
+            may_create=self.auto_create_tables,
+        )
+        if history:
+            return copy_histories(route, asked, on_progress=on_progress)
+        return copy_rows(route, copy_plan(route, asked), on_progress=on_progress)
 
     def _stamps(self, plan: FeaturePlan, materialization_id: str | None) -> Stamps:
         return Stamps(

@@ -16,13 +16,16 @@ from metaxy.metadata_store import commits, system
 from metaxy.metadata_store.base import AccessMode, MetadataStore
 from metaxy.metadata_store.chain import Scan
 from metaxy.metadata_store.commits import CommitNote
+from metaxy.metadata_store.copied_rows import Copied, MissingRows
 from metaxy.metadata_store.frames import Filter, conditions
 from metaxy.metadata_store.handles import PinnedTable
 from metaxy.metadata_store.hash_settings import HashSettings, still_agreed
 from metaxy.metadata_store.history import TableCommit
+from metaxy.metadata_store.interface import StoreInterface
 from metaxy.metadata_store.paths import Layout, absolute_root, key_of_path, table_path
 from metaxy.metadata_store.storage import Storage
 from metaxy.metadata_store.store_config import MetadataStoreConfig
+from metaxy.metadata_store.table_files import TableFiles
 from metaxy.metadata_store.tables import WRITE_OPTIONS, DeltaTables, Rows
 from metaxy.metadata_store.tagging import tags_of_table
 from metaxy.metadata_store.versions import (
@@ -311,6 +314,27 @@ class DeltaMetadataStore(MetadataStore):
         commit = self._tables.append(path, stamped, note, name=str(feature_key), since=since)
         written = 0 if commit.already_committed else (note.rows or 0)
         return WriteResult(written, commit.version, commit.already_committed)
+
+    def is_same_lake(self, other: StoreInterface) -> bool:
+        """Whether another store has the same root, reached in the same way."""
+        return self is other or (
+            isinstance(other, DeltaMetadataStore) and other._storage == self._storage  # noqa: SLF001 -- one of its kind
+        )
+
+    def table_files(self, key: FeatureKey) -> TableFiles:
+        """The folder of a feature's table."""
+        path = table_path(self.root_path, key, self.layout)
+        return TableFiles(self._storage.filesystem, path, is_local=self._storage.is_local)
+
+    def copy_rows_to_store(self, key: FeatureKey, missing: MissingRows, note: CommitNote) -> Copied:
+        """Append what a table lacks in one commit, in bounded memory, once."""
+        path = table_path(self.root_path, key, self.layout)
+        if self._tables.opened(path) is None:
+            wanted = missing(None)
+            if all(part.head(1).collect().is_empty() for part in wanted.parts):
+                return Copied(0)
+            self._tables.create(path, wanted.schema, name=str(key))
+        return self._tables.append_missing(path, missing, note, name=str(key))
 
     def drop_in_store(self, key: FeatureKey) -> None:
         """Leave the table without rows and without the feature's columns.

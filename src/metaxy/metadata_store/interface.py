@@ -17,10 +17,12 @@ from metaxy.graph.graph import FeatureGraph
 from metaxy.metadata_store import system
 from metaxy.metadata_store.chain import Scan
 from metaxy.metadata_store.commits import CommitNote
+from metaxy.metadata_store.copied_rows import Copied, MissingRows
 from metaxy.metadata_store.frames import Filter, polars_lazy
 from metaxy.metadata_store.hash_settings import HashSettings, still_agreed
 from metaxy.metadata_store.history import TableCommit
 from metaxy.metadata_store.store_config import MetadataStoreConfig
+from metaxy.metadata_store.table_files import TableFiles
 from metaxy.metadata_store.writing import WriteResult
 from metaxy.models.keys import CoercibleToFeatureKey, FeatureKey
 from metaxy.versioning.system_columns import CREATED_AT, FEATURE_VERSION
@@ -109,6 +111,30 @@ class StoreInterface(ABC):
     def features_in_store(self) -> tuple[FeatureKey, ...]:
         """The features that have a table; by default, looked for among those of the graph."""
         return tuple(key for key in self.graph.keys if self.read_metadata_in_store(key) is not None)
+
+    def is_same_lake(self, other: "StoreInterface") -> bool:
+        """Whether another store is of this very lake, as far as can be told."""
+        return self is other
+
+    def table_files(self, key: FeatureKey) -> TableFiles | None:
+        """The files of a feature's table, be there any or not; None where there are no files."""
+        del key
+
+    def copy_rows_to_store(self, key: FeatureKey, missing: MissingRows, note: CommitNote) -> Copied:
+        """Append what a table lacks, as it is, in one step, creating the table if there is none.
+
+        Two copies at once may both copy the same rows, unless a store sees to it.
+
+        Args:
+            missing: Gives what the table lacks, from the rows that it has.
+        """
+        found = self.read_metadata_in_store(key)
+        wanted = missing(None if found is None else polars_lazy(found))
+        rows = pl.concat(each.collect() for each in wanted.parts)
+        if rows.is_empty():
+            return Copied(0)
+        outcome = self.write_metadata_to_store(key, nw.from_native(rows), note=note)
+        return Copied(rows.height, None if outcome is None else outcome.version)
 
     def drop_in_store(self, key: FeatureKey) -> None:
         """Remove all rows of a feature's table, which exists."""

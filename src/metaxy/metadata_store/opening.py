@@ -148,6 +148,20 @@ class OpenableStore(StoreInterface):
         """
         self._settings = self.record_hash_settings(self.hash_settings)
 
+    def adopt_hash_settings(self, settings: HashSettings, *, source: str) -> None:
+        """Let a lake that has nothing recorded yet hash as another one that is copied into it.
+
+        Raises:
+            HashSettingsMismatchError: The store, or a fallback, was to hash in another way.
+        """
+        told = [
+            (store.display(), store.stated_hash_settings)
+            for store, opened in zip(self.fallback_stores, self._fallbacks, strict=True)
+            if opened.failure is None
+        ]
+        adopted = settled(self._requested, None, [(source, settings), *told], store=self.display())
+        self._settings = adopted
+
     def scan_chain(self, key: FeatureKey, feature_version: str | None) -> Scan | None:
         """The rows from the first store of the chain that has some of that version."""
         own = self.scan_in_store(key, feature_version)

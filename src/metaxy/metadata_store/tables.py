@@ -419,6 +419,7 @@ class DeltaTables:
                 on_rows=rows.on_rows,
             )
             if stream.is_empty():
+                self._handles.give_back(path, table)
                 return Copied(0, seen)
             count = table.transaction_version(_COPIES) or 0
             append = _CopyAppend(
@@ -428,6 +429,7 @@ class DeltaTables:
                 table, stream.reader(), append, instant_us=None, evolves=aligning.evolves
             )
             if failure is None:
+                self._handles.give_back(path, table)
                 return Copied(stream.rows, table.version())
             table = self._reopened(append)
             newer = table.version() - seen

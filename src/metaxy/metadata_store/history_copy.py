@@ -1,0 +1,90 @@
+"""Copying tables with all their versions, so that time travel works in the copy."""
+
+from metaxy.errors import StoreError
+from metaxy.metadata_store.copied_rows import count
+from metaxy.metadata_store.copy_planning import Asked, FeatureCopy, Route, copy_plan
+from metaxy.metadata_store.copying import (
+    CopyProgress,
+    CopyResult,
+    OnProgress,
+    copy_failure,
+    copy_pushes,
+    record_copy,
+    teller,
+)
+from metaxy.metadata_store.opening import OpenableStore
+from metaxy.metadata_store.table_files import TableFiles, copy_table_files
+from metaxy.models.keys import FeatureKey
+
+
+def copy_histories(
+    route: Route, asked: Asked, *, on_progress: OnProgress | None
+) -> dict[str, CopyResult]:
+    """Copy tables file by file, a feature after the other.
+
+    Raises:
+        CopyError: A table couldn't be copied; those before it were, and stay.
+        ValueError: Only some rows are wanted.
+    """
+    if asked.snapshot is not None or asked.filters:
+        raise ValueError(
+            "history=True copies whole tables with all their versions: it takes neither filters "
+            "nor from_snapshot."
+        )
+    plan = copy_plan(route, asked)
+    folders = {each.key: _folders(route, each.key) for each in plan.features}
+    done: dict[str, CopyResult] = {}
+    if plan.features:
+        route.store.settle_hash_settings()
+        copy_pushes(route.store, plan.pushes)
+    for position, each in enumerate(plan.features, start=1):
+        begun = CopyProgress(each.key, position, len(plan.features), 0)
+        tell = teller(on_progress, begun)
+        tell(0)
+        try:
+            done[str(each.key)] = _copied_table(route, each, folders[each.key])
+        except Exception as error:
+            raise copy_failure(error, each.key, route, done=done) from error
+        tell(int(done[str(each.key)]))
+    return done
+
+
+Folders = tuple[TableFiles, TableFiles]
+"""Of the source, and of the destination."""
+
+
+def _copied_table(route: Route, copy: FeatureCopy, folders: Folders) -> CopyResult:
+    store = route.store
+    before = _rows(store, copy.key)
+    files = copy_table_files(*folders)
+    rows = max(_rows(store, copy.key) - before, 0)
+    if files.copied:
+        record_copy(route, copy, rows=rows)
+    return CopyResult(
+        rows,
+        rows_skipped=before,
+        files_copied=files.copied,
+        files_skipped=files.skipped,
+        bytes_copied=files.copied_bytes,
+    )
+
+
+def _rows(store: OpenableStore, key: FeatureKey) -> int:
+    scan = store.scan_in_store(key, None)
+    return 0 if scan is None else count(scan.frame)
+
+
+def _folders(route: Route, key: FeatureKey) -> Folders:
+    store, source = route.store, route.source
+    theirs, ours = source.table_files(key), store.table_files(key)
+    for files, lake in ((theirs, source), (ours, store)):
+        if files is None:
+            raise StoreError(
+                f"{lake.display()} keeps no versions of its tables, so histories can't be copied "
+                "from or to it. Copy the rows: history=False.",
+                store=lake.display(),
+                feature=str(key),
+            )
+    assert theirs is not None  # noqa: S101 -- told above
+    assert ours is not None  # noqa: S101
+    return theirs, ours
