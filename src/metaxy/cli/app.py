@@ -38,6 +38,15 @@ _COMMANDS: Final = {
             "stores": LazyCommand("metaxy.cli.list:list_stores", "List the configured stores."),
         },
     ),
+    "history": LazyCommand(
+        "metaxy.cli.history:history", "List the commits of a feature's table in the store."
+    ),
+    "diff": LazyCommand(
+        "metaxy.cli.diff:diff", "Tell which records of a feature differ between two moments."
+    ),
+    "tag": LazyCommand(
+        "metaxy.cli.tag:tag", "Give what the store has now a name, or list the names."
+    ),
     "graph": LazyGroup(
         name="graph",
         help="Draw the feature graph, compare it, see its past.",

@@ -1,6 +1,7 @@
 """`metaxy graph`: the feature graph, drawn, compared, and its past."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 
 import click
@@ -8,6 +9,7 @@ import click
 from metaxy.cli import output
 from metaxy.cli.command import Command
 from metaxy.cli.exit_code import ExitCode
+from metaxy.cli.moment import at_option
 from metaxy.cli.opening import loaded_project, opened_store
 from metaxy.cli.options import (
     features_argument,
@@ -66,18 +68,24 @@ def render(*, features: Sequence[str], form: Format, as_json: bool) -> ExitCode:
     ],
 )
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N pushes.")
+@at_option
 @store_option
 @project_option
 @json_option
 def history(
-    *, limit: int | None, store_name: str | None, project_name: str | None, as_json: bool
+    *,
+    limit: int | None,
+    moment: datetime | str | None,
+    store_name: str | None,
+    project_name: str | None,
+    as_json: bool,
 ) -> ExitCode:
     """List what was pushed, and when.
 
     A push is new, if its snapshot is another than that of the push before it, or updated, if only
     descriptions, columns or the like changed.
     """
-    with opened_store(store_name, needs_features=False) as opened:
+    with opened_store(store_name, needs_features=False, moment=moment) as opened:
         pushes = push_history(opened.store.read_pushes(), project=project_name)[:limit]
     if as_json:
         rows = [

@@ -1,10 +1,13 @@
 """`metaxy list`: features and stores."""
 
+from datetime import datetime
+
 import click
 
 from metaxy.cli import output
 from metaxy.cli.command import Command
 from metaxy.cli.exit_code import ExitCode
+from metaxy.cli.moment import at_option
 from metaxy.cli.opening import OpenStore, opened_store
 from metaxy.cli.options import json_option, store_option
 from metaxy.config import MetaxyConfig
@@ -23,15 +26,18 @@ _SHORT = 8
         ("metaxy list features --json | jq -r '.features[].feature'", "Only the keys."),
     ],
 )
+@at_option
 @store_option
 @json_option
-def list_features(*, store_name: str | None, as_json: bool) -> ExitCode:
+def list_features(
+    *, moment: datetime | str | None, store_name: str | None, as_json: bool
+) -> ExitCode:
     """List the features of the code and of the lake.
 
     A feature that only the lake has was deleted from the code, or belongs to somebody else.
     `metaxy metadata drop` removes its records.
     """
-    with opened_store(store_name, needs_features=False) as opened:
+    with opened_store(store_name, needs_features=False, moment=moment) as opened:
         stored = frozenset(opened.store.list_features())
         defined = opened.graph.topological_order()
         only_stored = sorted(stored.difference(defined))

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from datetime import datetime
 
 from metaxy.graph.graph import FeatureGraph
 from metaxy.metadata_store.base import MetadataStore
@@ -33,7 +34,11 @@ def loaded_project() -> Project:
 
 @contextmanager
 def opened_store(
-    name: str | None, mode: AccessMode = "read", *, needs_features: bool = True
+    name: str | None,
+    mode: AccessMode = "read",
+    *,
+    needs_features: bool = True,
+    moment: datetime | str | None = None,
 ) -> Generator[OpenStore]:
     """Set up the project, and open one of its stores for the length of a block.
 
@@ -41,9 +46,11 @@ def opened_store(
         name: As configured; None: the default store.
         mode: "write" to change something.
         needs_features: Refuse a project without any.
+        moment: See the store as it was then.
     """
     project = loaded_project()
     store = project.get_store(name)
     graph = known_features(project) if needs_features else project.graph
     with store.open(mode):
-        yield OpenStore(project, project.config.store if name is None else name, store, graph)
+        seen = store if moment is None else store.as_of(moment)
+        yield OpenStore(project, project.config.store if name is None else name, seen, graph)

@@ -1,12 +1,14 @@
 """`metaxy status`: what is to be computed."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import click
 
 from metaxy.cli import output
 from metaxy.cli.command import Command
 from metaxy.cli.exit_code import ExitCode
+from metaxy.cli.moment import at_option
 from metaxy.cli.opening import OpenStore, opened_store
 from metaxy.cli.options import features_argument, json_option, store_option
 from metaxy.errors import counted, listed
@@ -32,18 +34,26 @@ _WORDS: dict[FeatureState, str] = {
     ],
 )
 @features_argument()
+@at_option
 @store_option
 @json_option
-def status(*, features: Sequence[str], store_name: str | None, as_json: bool) -> ExitCode:
+def status(
+    *,
+    features: Sequence[str],
+    moment: datetime | str | None,
+    store_name: str | None,
+    as_json: bool,
+) -> ExitCode:
     """Tell what is to be computed.
 
     Each feature comes after those that it depends on, with the records that the store has and
     those to be added, changed or removed. A root feature is not compared: only who knows its
-    samples can tell what it lacks.
+    samples can tell what it lacks. With --at the lake is the one of that moment, while the features
+    are those of the code.
 
     Exits with 0 if all is in sync, with 2 if something is to be computed, with 1 on errors.
     """
-    with opened_store(store_name) as opened:
+    with opened_store(store_name, moment=moment) as opened:
         statuses = _statuses(opened, features)
         if as_json:
             output.json_data(_as_json(opened, statuses))
