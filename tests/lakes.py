@@ -11,6 +11,7 @@ from memory_store import MemoryStore
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.metadata_store.delta import DeltaMetadataStore
 from metaxy.metadata_store.paths import Layout
+from support.s3_endpoint import S3Endpoint
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,18 @@ def delta_lake(folder: Path, layout: Layout) -> Lake:
         return DeltaMetadataStore(root, layout=layout, **options)
 
     return Lake(make, lambda: delta_lake(folder, layout))
+
+
+def s3_lake(bucket: S3Endpoint, layout: Layout) -> Lake:
+    """A new lake of Delta tables in a bucket, at a place whose name has to be encoded in URLs."""
+    root = bucket.uri(f"lakes/{uuid.uuid4().hex} é")
+
+    def make(**options: Any) -> MetadataStore:
+        return DeltaMetadataStore(
+            root, layout=layout, storage_options=bucket.storage_options(), **options
+        )
+
+    return Lake(make, lambda: s3_lake(bucket, layout))
 
 
 def memory_lake() -> Lake:
