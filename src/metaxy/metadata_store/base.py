@@ -346,6 +346,7 @@ class MetadataStore(OpenableStore):
             columns=columns,
             latest_only=latest_only,
             across_versions=version is None,
+            definition=self.graph.definition(key) if current_only else None,
         )
         return nw.from_native(records)
 

@@ -358,7 +358,18 @@ class DeltaMetadataStore(MetadataStore):
         return self._lake_settings
 
     def _told_settings(self, properties: Mapping[str, str | None], path: str) -> HashSettings:
-        """How the lake hashes, from the properties of its own table; checks the layout, too."""
+        """How the lake hashes, from the properties of its own table.
+
+        Checks the version of the format and the layout, too.
+        """
+        format_version = properties.get("metaxy.format_version") or str(system.FORMAT_VERSION)
+        if format_version != str(system.FORMAT_VERSION):
+            raise UnreadableTableError(
+                f"{self.display()} has format {format_version}, and this metaxy reads and writes "
+                f"format {system.FORMAT_VERSION}: use the version of metaxy that made it, or a "
+                "later one.",
+                store=self.display(),
+            )
         layout = properties.get("metaxy.layout") or self.layout
         if layout != self.layout:
             raise ConfigError(

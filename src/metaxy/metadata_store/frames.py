@@ -9,7 +9,6 @@ from narwhals.typing import IntoFrame
 
 from metaxy.errors import FilterError, MetadataSchemaError, VersioningEngineMismatchError
 from metaxy.models.filters import SqlFilter
-from metaxy.versioning.filters import filter_expression
 from metaxy.versioning.scope import Condition
 
 Filter = nw.Expr | pl.Expr | str
@@ -91,7 +90,8 @@ def conditions(filters: Iterable[Filter] | None) -> tuple[Condition, ...]:
 
 def _condition(given: object) -> Condition:
     if isinstance(given, str):
-        return filter_expression(SqlFilter(given))
+        # Compiled where the types of the columns are known: text may stand for a date.
+        return SqlFilter(given)
     if isinstance(given, nw.Expr | pl.Expr | SqlFilter):
         return given
     raise FilterError(

@@ -1,14 +1,16 @@
 """From stored rows to the records that a reader asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from metaxy.errors import MissingColumnsError
 from metaxy.graph.plan import RecordsPlan
 from metaxy.metadata_store.chain import Scan
+from metaxy.metadata_store.column_types import polars_type
+from metaxy.models.definition import FeatureDefinition
 from metaxy.versioning.latest import current_children, current_records
-from metaxy.versioning.scope import Condition, can_tell, fulfilling
+from metaxy.versioning.scope import Condition, can_tell, fulfilling, tells_records_apart
 from metaxy.versioning.system_columns import BY_FIELD, FEATURE_VERSION, STAMPS, SYSTEM_COLUMNS
 
 
@@ -20,6 +22,7 @@ def records_read(
     columns: Sequence[str] | None,
     latest_only: bool,
     across_versions: bool,
+    definition: FeatureDefinition | None = None,
 ) -> pl.LazyFrame:
     """One row a current record, or a stored row when history is asked for.
 
@@ -29,13 +32,15 @@ def records_read(
 
     Args:
         across_versions: The rows are of several feature versions, which are kept apart.
+        definition: What the rows are read as, when they are of one version: declared columns that
+            the table is still to get are null, and by-field structs have the feature's fields.
     """
-    rows = with_id_columns(scan.frame, plan)
+    rows = complete_rows(scan.frame, plan, definition)
     schema = rows.collect_schema()
     apart = (FEATURE_VERSION,) if across_versions else ()
     names = (*(plan.expansion_on or plan.id_columns), *apart)
     naming = {name: schema[name] for name in names if name in schema}
-    early = [each for each in filters if not latest_only or can_tell(each, naming)]
+    early = [each for each in filters if not latest_only or _may_come_first(each, naming)]
     rows = fulfilling(rows, early)
     if latest_only and plan.expansion_on is None:
         instants = None if across_versions else scan.instants
@@ -46,14 +51,42 @@ def records_read(
     return fulfilling(rows, late).select(_selected(schema, plan, columns))
 
 
-def with_id_columns(rows: pl.LazyFrame, plan: RecordsPlan) -> pl.LazyFrame:
-    """The rows with all id columns, also those that the table is still to get.
+def _may_come_first(condition: Condition, naming: Mapping[str, pl.DataType]) -> bool:
+    """Whether a condition gives the same over stored rows as over current records."""
+    return can_tell(condition, naming) and tells_records_apart(condition, naming)
 
-    A table in which all parents are childless so far has no column for the names of children.
+
+def complete_rows(
+    rows: pl.LazyFrame, plan: RecordsPlan, definition: FeatureDefinition | None = None
+) -> pl.LazyFrame:
+    """The rows with all columns that they are to have, also those that the table is still to get.
+
+    A table in which all parents are childless so far has no column for the names of children, and
+    one of a class that has just declared another column doesn't have that.
     """
     present = rows.collect_schema()
-    lacking = [name for name in plan.id_columns if name not in present]
-    return rows.with_columns(pl.lit(None).alias(name) for name in lacking) if lacking else rows
+    declared = () if definition is None else definition.columns
+    lacking = {name: pl.lit(None) for name in plan.id_columns if name not in present} | {
+        column.name: pl.lit(None, dtype=polars_type(column.dtype))
+        for column in declared
+        if column.name not in present
+    }
+    structs = {} if definition is None else _exact_structs(present, definition)
+    columns = lacking | structs
+    return rows.with_columns(column.alias(name) for name, column in columns.items())
+
+
+def _exact_structs(present: pl.Schema, definition: FeatureDefinition) -> dict[str, pl.Expr]:
+    """The by-field structs with the feature's own fields, where tables of older ones have more."""
+    wanted = sorted(field.key.column_name for field in definition.spec.fields)
+    structs: dict[str, pl.Expr] = {}
+    for name in BY_FIELD:
+        dtype = present.get(name)
+        names = [field.name for field in dtype.fields] if isinstance(dtype, pl.Struct) else wanted
+        if set(wanted) < set(names):
+            fields = (pl.col(name).struct.field(each) for each in wanted)
+            structs[name] = pl.when(pl.col(name).is_not_null()).then(pl.struct(*fields))
+    return structs
 
 
 def _selected(schema: pl.Schema, plan: RecordsPlan, columns: Sequence[str] | None) -> list[str]:

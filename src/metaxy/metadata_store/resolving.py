@@ -16,7 +16,7 @@ from metaxy.metadata_store.asking import checked_samples, runtime_filters
 from metaxy.metadata_store.chain import Scan
 from metaxy.metadata_store.frames import Filter
 from metaxy.metadata_store.opening import OpenableStore
-from metaxy.metadata_store.reading import with_id_columns
+from metaxy.metadata_store.reading import complete_rows
 from metaxy.models.keys import FeatureKey
 from metaxy.versioning.inputs import NOTHING_STORED, StoredRows
 from metaxy.versioning.scope import RuntimeFilters
@@ -72,15 +72,16 @@ def assembled(
 
 def _stored_rows(store: OpenableStore, plan: RecordsPlan) -> StoredRows:
     version = store.hash_settings.stamp(plan.feature_version)
-    return _as_stored(store.scan_in_store(plan.key, version), plan)
+    return _as_stored(store, store.scan_in_store(plan.key, version), plan)
 
 
 def _upstream_rows(store: OpenableStore, plan: RecordsPlan) -> StoredRows:
     version = store.hash_settings.stamp(plan.feature_version)
-    return _as_stored(store.scan_chain(plan.key, version), plan)
+    return _as_stored(store, store.scan_chain(plan.key, version), plan)
 
 
-def _as_stored(scan: Scan | None, plan: RecordsPlan) -> StoredRows:
+def _as_stored(store: OpenableStore, scan: Scan | None, plan: RecordsPlan) -> StoredRows:
     if scan is None:
         return NOTHING_STORED
-    return StoredRows(with_id_columns(scan.frame, plan), scan.instants)
+    rows = complete_rows(scan.frame, plan, store.graph.definition(plan.key))
+    return StoredRows(rows, scan.instants)

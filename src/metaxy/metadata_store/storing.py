@@ -99,10 +99,9 @@ def delete_records(
     scan = store.scan_in_store(plan.key, stamps.feature_version)
     if scan is None:
         return NOTHING_WRITTEN
-    columns = scan.frame.collect_schema().names()
     current = records_read(
         scan, plan.records, filters=(), columns=None, latest_only=True, across_versions=False
-    ).select(columns)
+    )
     chosen = None if records is None else polars_frame(records, what="records").lazy()
     rows = tombstones(current, plan, stamps, filters=conditions(filters), records=chosen).collect()
     if rows.is_empty():
