@@ -75,7 +75,9 @@ def copy_history(root: Path, _records: int) -> int:
         return store.copy_metadata(source, history=True)["sample"]
 
 
-def _measured(pipe: Connection, step: Callable[[Path, int], int], root: Path, records: int) -> None:
+def _measured(
+    pipe: Connection, step: Callable[[Path, int], int], *, root: Path, records: int
+) -> None:
     begun = time.perf_counter()
     rows = step(root, records)
     peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -86,7 +88,9 @@ def measured(step: Callable[[Path, int], int], root: Path, records: int) -> tupl
     """Run a step in a new process: what it gives, seconds, peak memory in MB."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_measured, args=(theirs, step, root, records))
+    process = context.Process(
+        target=_measured, args=(theirs, step), kwargs={"root": root, "records": records}
+    )
     process.start()
     theirs.close()
     try:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         ColumnCollisionError,
         CommitStateUnknownError,
         ConfigError,
+        CopyError,
         DefinitionError,
         EntrypointError,
         FallbackStoreError,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from metaxy.feature.registry import FeatureRegistry
     from metaxy.graph.graph import FeatureGraph
     from metaxy.metadata_store.base import MetadataStore
+    from metaxy.metadata_store.copying import CopyProgress, CopyResult
     from metaxy.metadata_store.delta import DeltaMetadataStore, DeltaMetadataStoreConfig
     from metaxy.models.columns import ColumnSpec, ColumnType
     from metaxy.models.definition import FeatureDefinition
@@ -65,6 +67,7 @@ _NAMES = {
         "ColumnCollisionError",
         "CommitStateUnknownError",
         "ConfigError",
+        "CopyError",
         "DefinitionError",
         "EntrypointError",
         "FallbackStoreError",
@@ -94,6 +97,7 @@ _NAMES = {
     "metaxy.feature.registry": ("FeatureRegistry",),
     "metaxy.graph.graph": ("FeatureGraph",),
     "metaxy.metadata_store.base": ("MetadataStore",),
+    "metaxy.metadata_store.copying": ("CopyProgress", "CopyResult"),
     "metaxy.metadata_store.delta": ("DeltaMetadataStore", "DeltaMetadataStoreConfig"),
     "metaxy.models.columns": ("ColumnSpec", "ColumnType"),
     "metaxy.models.definition": ("FeatureDefinition",),
@@ -123,6 +127,9 @@ __all__ = [
     "ColumnType",
     "CommitStateUnknownError",
     "ConfigError",
+    "CopyError",
+    "CopyProgress",
+    "CopyResult",
     "DefinitionError",
     "DeltaMetadataStore",
     "DeltaMetadataStoreConfig",

@@ -59,8 +59,11 @@ _COMMANDS: Final = {
     ),
     "metadata": LazyGroup(
         name="metadata",
-        help="Delete records, or all of a feature.",
+        help="Copy records, delete them, or drop all of a feature.",
         lazy={
+            "copy": LazyCommand(
+                "metaxy.cli.metadata_copy:copy", "Copy records from another store."
+            ),
             "delete": LazyCommand(
                 "metaxy.cli.metadata:delete", "End the records that fulfil a filter."
             ),

@@ -18,7 +18,7 @@ def store_option(command: Decorated) -> Decorated:
         "--store",
         "store_name",
         metavar="NAME",
-        shell_complete=_store_names,
+        shell_complete=store_names,
         help="The store to use; by default the one that the configuration names.",
     )(command)
 
@@ -65,9 +65,10 @@ def feature_names(
     return _beginning(names, incomplete)
 
 
-def _store_names(
+def store_names(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
+    """Complete names of stores."""
     try:
         names = list(MetaxyConfig.load().stores)
     except Exception:  # noqa: BLE001  as above

@@ -155,6 +155,26 @@ def progress(total: int) -> Generator[Callable[[str], None]]:
             print(_CLEAR_LINE, end="", file=sys.stderr, flush=True)
 
 
+@contextmanager
+def passing_line() -> Generator[Callable[[str], None]]:
+    """Show what a long job is at: each text takes the place of the one before.
+
+    Nothing is shown off a terminal, and nothing stays when the job is done.
+    """
+    is_shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    def show(text: str) -> None:
+        if is_shown:
+            line = _cut(text, shutil.get_terminal_size().columns - 1)
+            print(f"{_CLEAR_LINE}{line}", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield show
+    finally:
+        if is_shown:
+            print(_CLEAR_LINE, end="", file=sys.stderr, flush=True)
+
+
 def _narrowed(widths: Sequence[int], flexible: Sequence[int], *, room: int) -> list[int]:
     """Take from the widest flexible column until all fit, or none can be narrower."""
     narrowed = list(widths)

@@ -676,6 +676,7 @@ class MetadataStore(OpenableStore):
             By feature, how many rows were copied, and what more there is to know.
 
         Raises:
+            ConfigError: Both are one lake.
             CopyError: A feature can't be copied; has what was copied before it, which stays.
             FeatureNotFoundError: The source has no records of a feature, or nobody knows its ids.
             HashSettingsMismatchError: The lakes hash in different ways.

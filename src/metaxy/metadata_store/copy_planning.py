@@ -7,6 +7,7 @@ from typing import Any, Self
 import polars as pl
 
 from metaxy.errors import (
+    ConfigError,
     FeatureNotFoundError,
     FilterError,
     HashSettingsMismatchError,
@@ -81,6 +82,7 @@ def check_lakes(route: Route) -> None:
     """Refuse lakes that can't be copied between; a new lake takes over how the source hashes.
 
     Raises:
+        ConfigError: They are one lake.
         StoreNotOpenError, StoreReadOnlyError: One isn't open as it must be.
         HashSettingsMismatchError: The lakes hash in different ways.
     """
@@ -88,7 +90,7 @@ def check_lakes(route: Route) -> None:
     store.require_open("write")
     source.require_open()
     if store.is_same_lake(source):
-        raise ValueError(
+        raise ConfigError(
             f"{store.display()} was to be copied to itself: give the lake to copy from."
         )
     settings = source.read_hash_settings()
