@@ -1,5 +1,6 @@
 """Reading what was: versions, times and tags."""
 
+import pickle
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -356,6 +357,48 @@ def test_a_view_sees_fallbacks_at_its_moment(versioned_lake: Lake) -> None:
             own.read_metadata("video", table_version=1)
         with pytest.raises(FeatureNotFoundError):
             own.read_metadata("video", table_version=then, allow_fallback=False)
+
+
+def test_a_view_can_be_copied_from(store: MetadataStore, versioned_lake: Lake) -> None:
+    """Into another lake; or back into its own, which brings back what was dropped."""
+    copy = versioned_lake.another().store()
+    with store.open("write"), copy.open("write"):
+        update(store, "transcript")
+        store.tag("t")
+        store.write_metadata("video", videos(("z", "1", "1")))
+        store.drop_feature_metadata("transcript")
+        view = store.as_of("t")
+
+        copy.copy_metadata(view)
+        assert stored(copy, "video", "id") == ["a", "b", "c"]
+        assert stored(copy, "transcript", "id") == ["a", "b", "c"]
+        assert copy.resolve_update("transcript").is_empty
+        store.copy_metadata(view, ["transcript"])
+        assert stored(store, "transcript", "id") == ["a", "b", "c"]
+        assert ids(store.resolve_update("transcript").added) == ["z"]
+
+
+def test_a_copied_history_tells_the_same_times(
+    store: MetadataStore, times: list[datetime], versioned_lake: Lake
+) -> None:
+    """The instants of commits come along, whenever the files were copied."""
+    copy = versioned_lake.another().store()
+    with store, copy.open("write"):
+        copy.copy_metadata(store, history=True)
+
+        assert copy.history("video").equals(store.history("video"))
+        assert stored(copy.as_of(times[1]), "video", "id") == ["a", "b"]
+
+
+def test_a_view_pickles(store: MetadataStore, times: list[datetime]) -> None:
+    """It is closed when it is unpickled, with its store."""
+    with store:
+        view = store.as_of(times[1])
+        assert stored(view, "video", "id") == ["a", "b"]
+        again = pickle.loads(pickle.dumps(view))  # noqa: S301 -- our own
+    assert not again.is_open
+    with again:
+        assert stored(again, "video", "id") == ["a", "b"]
 
 
 # --- tags ----------------------------------------------------------------------------------------

@@ -55,6 +55,10 @@ class LakeView(MetadataStore):
         self._instant = instant
         self._pins = pins
         self._found: dict[FeatureKey, int | None] = {}
+        self._scans: dict[tuple[FeatureKey, str | None], Scan | None] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"_scans": {}}
 
     @classmethod
     def config_model(cls) -> type[MetadataStoreConfig]:
@@ -133,8 +137,14 @@ class LakeView(MetadataStore):
 
     def scan_in_store(self, key: FeatureKey, feature_version: str | None) -> Scan | None:
         """The rows of one feature version (None: of all) then; None without rows of any."""
-        version = self.table_version(key)
-        return None if version is None else self._store.scan_version(key, feature_version, version)
+        asked = (key, feature_version)
+        if asked not in self._scans:
+            # What stands still is looked up once: opening an old version takes many requests.
+            version = self.table_version(key)
+            self._scans[asked] = (
+                None if version is None else self._store.scan_version(*asked, version)
+            )
+        return self._scans[asked]
 
     def read_metadata_in_store(
         self,
