@@ -115,18 +115,18 @@ def test_the_copy_goes_on_as_a_lake_of_its_own(production: Lake) -> None:
 
 def test_copying_again_copies_what_is_new(production: Lake) -> None:
     """Rows with the same ids but other stamps are other rows."""
-    with production.store().open("write") as source:
-        with production.another().store().open("write") as copy:
-            first = copy.copy_metadata(source)
-            again = copy.copy_metadata(source)
-            assert sum(first.values()) == 22
-            assert again == {"video": 0, "chunk": 0, "transcript": 0}
-            assert [each.rows_skipped for each in again.values()] == [8, 8, 6]
+    lake = production.another()
+    with production.store().open("write") as source, lake.store().open("write") as copy:
+        first = copy.copy_metadata(source)
+        again = copy.copy_metadata(source)
+        assert sum(first.values()) == 22
+        assert again == {"video": 0, "chunk": 0, "transcript": 0}
+        assert [each.rows_skipped for each in again.values()] == [8, 8, 6]
 
-            update(source, "video", videos(("a", "9", "1"), ("b", "1", "1"), ("d", "1", "1")))
-            third = copy.copy_metadata(source)
-            assert third == {"video": 1, "chunk": 0, "transcript": 0}
-            assert rows(copy, "video") == rows(source, "video")
+        update(source, "video", videos(("a", "9", "1"), ("b", "1", "1"), ("d", "1", "1")))
+        third = copy.copy_metadata(source)
+        assert third == {"video": 1, "chunk": 0, "transcript": 0}
+        assert rows(copy, "video") == rows(source, "video")
 
 
 def test_a_full_copy_compares_nothing(production: Lake) -> None:
@@ -143,7 +143,7 @@ def test_features_are_chosen(production: Lake) -> None:
     with production.store() as source, production.another().store().open("write") as copy:
         assert list(copy.copy_metadata(source, ["transcript", "video"])) == ["video", "transcript"]
         assert [str(key) for key in copy.list_features()] == ["transcript", "video"]
-        with pytest.raises(FeatureNotFoundError, match="'vidoe', so nothing was copied.*'video'"):
+        with pytest.raises(FeatureNotFoundError, match=r"'vidoe', so nothing was copied.*'video'"):
             copy.copy_metadata(source, ["chunk", "vidoe"])
         assert not copy.has_feature("chunk")
 
@@ -241,12 +241,12 @@ def test_a_lake_is_not_copied_to_itself(production: Lake) -> None:
 
 def test_lakes_that_hash_differently_are_refused(production: Lake) -> None:
     """With both settings; a new lake takes over those of the source."""
-    with production.store() as source:
-        with (
-            production.another().store(hash_algorithm="sha256").open("write") as copy,
-            pytest.raises(HashSettingsMismatchError, match=r"xxhash64.*sha256|sha256.*xxhash64"),
-        ):
-            copy.copy_metadata(source)
+    with (
+        production.store() as source,
+        production.another().store(hash_algorithm="sha256").open("write") as copy,
+        pytest.raises(HashSettingsMismatchError, match=r"xxhash64.*sha256|sha256.*xxhash64"),
+    ):
+        copy.copy_metadata(source)
     short = production.another()
     with short.store(hash_truncation_length=8).open("write") as source:
         update(source, "video", videos(("a", "1", "1")))
@@ -256,9 +256,12 @@ def test_lakes_that_hash_differently_are_refused(production: Lake) -> None:
             assert update(copy, "video", videos(("a", "1", "1"))) == [0, 0, 0]
         with there.store() as copy:
             assert copy.hash_settings.truncation == 8
-        with production.store() as other, there.store().open("write") as copy:
-            with pytest.raises(HashSettingsMismatchError, match="truncated to 8"):
-                copy.copy_metadata(other)
+        with (
+            production.store() as other,
+            there.store().open("write") as copy,
+            pytest.raises(HashSettingsMismatchError, match="truncated to 8"),
+        ):
+            copy.copy_metadata(other)
 
 
 def test_an_empty_source_copies_nothing(lake: Lake) -> None:
@@ -295,16 +298,18 @@ def test_a_feature_that_is_gone_from_the_code_is_known_by_its_push(tmp_path: Pat
     with lake.store().open("write") as source:
         update(source, "video", videos(("a", "1", "1")))
     nothing = FeatureGraph([])
-    with lake.store(graph=nothing) as source:
-        with lake.another().store(graph=nothing).open("write") as copy:
-            with pytest.raises(FeatureNotFoundError, match="'video'.*neither.*metaxy push"):
-                copy.copy_metadata(source)
+    with (
+        lake.store(graph=nothing) as source,
+        lake.another().store(graph=nothing).open("write") as copy,
+        pytest.raises(FeatureNotFoundError, match=r"'video'.*neither.*metaxy push"),
+    ):
+        copy.copy_metadata(source)
     with lake.store().open("write") as source:
         source.record_feature_graph_snapshot()
-    with lake.store(graph=nothing) as source:
-        with lake.another().store(graph=nothing).open("write") as copy:
-            assert copy.copy_metadata(source) == {"video": 1}
-            assert [str(key) for key in copy.list_features()] == ["video"]
+    there = lake.another().store(graph=nothing)
+    with lake.store(graph=nothing) as source, there.open("write") as copy:
+        assert copy.copy_metadata(source) == {"video": 1}
+        assert [str(key) for key in copy.list_features()] == ["video"]
 
 
 def test_other_types_are_told_before_anything_is_copied(production: Lake) -> None:
@@ -341,7 +346,7 @@ def test_a_failure_names_the_feature_and_what_was_copied(
             return original(key, *rest)
 
         monkeypatch.setattr(copy, "copy_rows_to_store", failing)
-        with pytest.raises(CopyError, match="'transcript' from .* failed: no space left") as told:
+        with pytest.raises(CopyError, match=r"'transcript' from .* failed: no space left") as told:
             copy.copy_metadata(source)
         assert told.value.feature == "transcript"
         assert told.value.copied == {"video": 8, "chunk": 8}
@@ -376,9 +381,9 @@ def test_tables_are_only_created_where_that_is_allowed(tmp_path: Path) -> None:
     lake = delta_lake(tmp_path, "nested")
     with lake.store().open("write") as source:
         update(source, "video", videos(("a", "1", "1")))
-        with lake.another().store(auto_create_tables=False).open("write") as copy:
-            with pytest.raises(StoreError, match="'video' has no table"):
-                copy.copy_metadata(source)
+        there = lake.another().store(auto_create_tables=False)
+        with there.open("write") as copy, pytest.raises(StoreError, match="'video' has no table"):
+            copy.copy_metadata(source)
 
 
 def test_an_event_tells_where_rows_came_from(production: Lake) -> None:
