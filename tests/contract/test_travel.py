@@ -238,6 +238,24 @@ def test_a_record_changes_with_its_versions_and_columns_only(versioned_lake: Lak
         assert ids(store.diff("video", 1, 2).changed) == ["b", "d", "e", "f"]
 
 
+def test_a_struct_that_grew_is_the_same_where_it_has_no_more(versioned_lake: Lake) -> None:
+    """A field that is new and null is no change, within lists neither."""
+    pairs = pl.List(pl.Struct({"p": pl.Int64, "q": pl.String}))
+    rows = [(name, "1", "1") for name in "abc"]
+    with versioned_lake.store().open("write") as store:
+        store.write_metadata(
+            "video", videos(*rows, box=[{"x": 1}] * 3, pairs=[[{"p": 1}], [], [{"p": 3}]])
+        )
+        boxes = [{"x": 1, "y": None}, {"x": 1, "y": "new"}, {"x": 1, "y": None}]
+        longer = [[{"p": 1, "q": None}], [], [{"p": 3, "q": "new"}]]
+        store.write_metadata(
+            "video", videos(*rows, box=boxes).with_columns(pairs=pl.Series(longer, dtype=pairs))
+        )
+
+        assert ids(store.diff("video", 1, 2).changed) == ["b", "c"]
+        assert ids(store.diff("video", 2, 1).changed) == ["b", "c"]
+
+
 def test_a_diff_keeps_feature_versions_apart(versioned_lake: Lake) -> None:
     """By default those of the current one; one by name; or each with its own."""
     with versioned_lake.store().open("write") as store:
