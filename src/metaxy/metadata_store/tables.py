@@ -155,6 +155,10 @@ class DeltaTables:
         table = self.opened(path)
         return None if table is None else table.version()
 
+    def asked(self, path: str, question: Callable[[], Any]) -> Any:  # noqa: ANN401 -- as answered
+        """What an opened table says; what goes wrong in delta-rs is an `UnreadableTableError`."""
+        return self._read_log(path, question)
+
     def _read_log(self, path: str, opening: Callable[[], PinnedTable | None]) -> PinnedTable | None:
         begin_work()
         try:

@@ -25,7 +25,7 @@ def table_commits(tables: DeltaTables, path: str) -> tuple[TableCommit, ...] | N
         table = tables.opened(path)
         if table is None:
             return None
-        entries = _numbered(table.history(), table.version())
+        entries = _numbered(tables.asked(path, table.history), table.version())
         # delta-rs counts down from the version of the handle, but starts at the newest commit: one
         # that comes in between shifts all numbers. A log that is whole can be counted from below.
         if len(entries) > table.version() or tables.newest_version(path) == table.version():
@@ -67,7 +67,10 @@ def opened_version(newest: NewestTable, version: int) -> PinnedTable | None:
         return None
     # What the newest version needs is there. Only what it doesn't may have been vacuumed away.
     superseded = set(table.file_uris()).difference(newest.table.file_uris())
-    return None if superseded and _missing_files(table) else table
+    if not superseded:
+        return table
+    missing = newest.tables.asked(newest.path, lambda: _missing_files(table))
+    return None if missing else table
 
 
 def _missing_files(table: PinnedTable) -> Sequence[str]:
