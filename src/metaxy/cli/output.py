@@ -7,6 +7,7 @@ line is cut.
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -128,6 +129,9 @@ def can_ask() -> bool:
 
 def confirmed(question: str) -> bool:
     """Ask, and give whether the answer was yes; no answer is no."""
+    # Polars takes SIGINT over with its first query, so that reads begin again after Ctrl-C.
+    if sys.platform != "win32":
+        signal.siginterrupt(signal.SIGINT, True)  # noqa: FBT003  the signature of the library
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,28 @@ def test_an_interrupt_is_quiet(tmp_path: Path) -> None:
 
     assert process.returncode == 130
     assert errors == ""
+
+
+def test_an_interrupt_ends_a_question() -> None:
+    """Polars takes the signal over with its first query, and lets reads begin again after it."""
+    program = (
+        "import polars; from metaxy.cli import output; polars.LazyFrame({'a': [1]}).collect(); "
+        "output.confirmed('Drop?')"
+    )
+
+    with subprocess.Popen(  # noqa: S603  the program is ours
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.read(len("Drop? [y/N] ")) == b"Drop? [y/N] "
+        time.sleep(0.2)  # until it waits for the answer
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=10)
+        finally:
+            process.kill()
+
+    assert process.returncode in (130, -signal.SIGINT)
 
 
 @pytest.mark.parametrize(("no_color", "has_colour"), [("", True), ("1", False)])
