@@ -395,6 +395,19 @@ def test_an_event_tells_where_rows_came_from(production: Lake) -> None:
         assert sorted(kinds["feature_key"]) == ["chunk", "transcript", "video"]
 
 
+def test_a_view_of_the_past_is_copied(tmp_path: Path) -> None:
+    """What came later isn't there."""
+    lake = delta_lake(tmp_path, "nested")
+    with lake.store().open("write") as source, lake.another().store().open("write") as copy:
+        update(source, "video", videos(("a", "1", "1")))
+        source.tag("release")
+        update(source, "video", videos(("a", "2", "1"), ("b", "1", "1")))
+
+        assert copy.copy_metadata(source.as_of("release")) == {"video": 1}
+        assert stored(copy, "video", "id") == ["a"]
+        assert copy.copy_metadata(source) == {"video": 2}
+
+
 # --- histories ----------------------------------------------------------------------------------
 
 
