@@ -48,7 +48,9 @@ def copy(
     store_name: str | None,
     as_json: bool,
 ) -> ExitCode:
-    """Copy records from the store FROM, with all their rows as they are.
+    """Copy records from another store.
+
+    They come from the store FROM, with all their rows as they are.
 
     By default everything that FROM itself has and the store here lacks, so the same command may be
     run again at any time, also after it was cut off. The pushes come along.

@@ -82,7 +82,7 @@ def test_a_filter_that_fits_nothing_deletes_nothing(metaxy: Cli) -> None:
 @pytest.mark.parametrize(
     ("sql", "said"),
     [
-        ("id = 1", "Texts stand in quotes ('a'), numbers don't."),
+        ("id = 1", "'id' is String, and can't be compared with 1."),
         ("id ==", "is not understood"),
         ("ident = 'a'", "uses a column that the records do not have"),
     ],
