@@ -120,6 +120,14 @@ class Storage:
         """
         root = absolute_root(root_path)
         given = dict(storage_options or {})
+        if _scheme(root) in {"http", "https"}:
+            raise ConfigError(
+                f"root_path is '{redact(root)}': a lake can't be read from a web server, because "
+                "Delta needs to list folders. An object store that is open to all is reached as "
+                "'s3://bucket/lake' with storage_options={'anonymous': 'true'} and its "
+                "aws_endpoint_url; anything else has to be downloaded first.",
+                setting="root_path",
+            )
         if _scheme(root) not in _S3_SCHEMES:
             return cls(root, {name: _text(value) for name, value in given.items()})
         environment = os.environ if environment is None else environment

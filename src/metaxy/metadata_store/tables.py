@@ -10,11 +10,14 @@ as a `CommitNote`. Three facts of delta-rs shape it (all tried out):
 """
 
 import inspect
+import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from itertools import islice
+from typing import Any, Final, TypeVar
 
 import polars as pl
 from deltalake import (
@@ -74,7 +77,10 @@ _LOOK_BACK_COMMITS: Final = 20
 _RETRIES: Final = 200
 _FEW: Final = 3
 """So often a commit may fail without anybody else having committed."""
+_REFUSED: Final = re.compile(r"status code: 4\d\d")
+"""An object store has answered, and said no: what it refuses it won't carry out later."""
 
+Seen = TypeVar("Seen")
 Rows = pl.DataFrame | pl.LazyFrame
 Stamp = Callable[[int | None], tuple[Rows, int]]
 """Gives the rows of a commit and their instant (microseconds since 1970, UTC), which must be later
@@ -148,21 +154,21 @@ class DeltaTables:
         Raises:
             UnreadableTableError: There is one, but its log can't be read.
         """
-        return self._read_log(path, lambda: self._handles.pinned(path, version=version))
+        return self._log_says(path, lambda: self._handles.pinned(path, version=version))
 
     def newest_version(self, path: str) -> int | None:
         """The newest version of a table by a new look at it; None when there is none."""
         table = self.opened(path)
         return None if table is None else table.version()
 
-    def asked(self, path: str, question: Callable[[], Any]) -> Any:  # noqa: ANN401 -- as answered
+    def asked(self, path: str, question: Callable[[], Seen]) -> Seen:
         """What an opened table says; what goes wrong in delta-rs is an `UnreadableTableError`."""
-        return self._read_log(path, question)
+        return self._log_says(path, question)
 
-    def _read_log(self, path: str, opening: Callable[[], PinnedTable | None]) -> PinnedTable | None:
+    def _log_says(self, path: str, reading: Callable[[], Seen]) -> Seen:
         begin_work()
         try:
-            return opening()
+            return reading()
         except BaseException as error:  # noqa: BLE001 -- panics are no Exception
             failure = _failure(error)
         told = self._secrets.told(failure)
@@ -176,7 +182,7 @@ class DeltaTables:
 
     def has(self, path: str, *, since: float | None = None) -> bool:
         """Whether there is a table; `since` as `Handles.taken` takes it."""
-        table = self._read_log(path, lambda: self._handles.taken(path, since=since))
+        table = self._log_says(path, lambda: self._handles.taken(path, since=since))
         if table is not None:
             self._handles.give_back(path, table)
         return table is not None
@@ -241,7 +247,7 @@ class DeltaTables:
         """
         begin_work()
         failure: Exception | None = None
-        for _ in attempts(seconds=self._retry_seconds):
+        for tries, _ in enumerate(attempts(seconds=self._retry_seconds), start=1):
             try:
                 DeltaTable.create(
                     path,
@@ -258,7 +264,7 @@ class DeltaTables:
             table = self.opened(path)
             if table is not None:
                 return table
-            if not isinstance(failure, CommitFailedError):
+            if not self._may_pass(failure) or tries == _FEW:
                 break
         raise StoreError(
             f"The table of '{name}' can't be created at '{redact(path)}': "
@@ -289,7 +295,7 @@ class DeltaTables:
         append = _Append(path, name, stamp, note, transaction, uuid.uuid4().hex)
         table = self._existing(path, name, since=since)
         # Nobody has used a name that was just made; looking for it reads the log on a kept handle.
-        if key is not None and self._is_committed(table, append):
+        if key is not None and self._log_says(path, lambda: self._is_committed(table, append)):
             self._handles.give_back(path, table)
             return Commit(table.version(), already_committed=True)
         failure: Exception | None = None
@@ -301,17 +307,14 @@ class DeltaTables:
             if failure is None:
                 self._handles.give_back(path, table)
                 return Commit(table.version())
-            table = self._reopened(append)
-            if self._is_committed(table, append):
-                is_ours = key is None or commits.is_of_write(table.history(), append.write_id)
-                return Commit(table.version(), already_committed=not is_ours)
+            table, landed = self._looked_after(
+                append, lambda newer, seen=seen: self._landed(newer, append, since=seen)
+            )
+            if landed is not None:
+                return landed
             idle += table.version() == seen
-            if not isinstance(failure, CommitFailedError) or idle == _FEW:
-                raise StoreError(
-                    f"Writing to '{name}' failed, and nothing was written: "
-                    f"{self._secrets.told(failure)}",
-                    feature=name,
-                ) from self._secrets.shown(failure)
+            if not self._may_pass(failure) or idle == _FEW:
+                raise self._failed_write(failure, name)
         raise WriteConflictError(
             f"Gave up writing to '{name}' after {tries} attempts: other writers kept committing "
             "first. Nothing was written; write again when there are fewer. "
@@ -367,7 +370,7 @@ class DeltaTables:
 
     def _existing(self, path: str, name: str, *, since: float | None = None) -> PinnedTable:
         """A handle to commit with, that is nobody else's."""
-        table = self._read_log(path, lambda: self._handles.taken(path, since=since))
+        table = self._log_says(path, lambda: self._handles.taken(path, since=since))
         if table is None:
             raise StoreError(
                 f"The table of '{name}' is gone from '{redact(path)}': it was removed while it was "
@@ -376,17 +379,65 @@ class DeltaTables:
             )
         return table
 
-    def _reopened(self, append: "_Append | _CopyAppend") -> PinnedTable:
-        """The table after an attempt that failed, to see whether it landed all the same."""
-        try:
-            return self._existing(append.path, append.name)
-        except UnreadableTableError as error:
-            raise CommitStateUnknownError(
-                f"Whether the last write to '{append.name}' was committed is unknown: {error}. "
-                "Look at the newest rows when the lake answers again, or write again with the same "
-                "idempotency_key.",
-                feature=append.name,
-            ) from error
+    def _landed(self, table: PinnedTable, append: _Append, *, since: int) -> Commit | None:
+        """The commit of an append that failed to be acknowledged; None if there is none."""
+        if not self._is_committed(table, append):
+            return None
+        is_ours = append.note.idempotency_key is None or commits.is_of_write(
+            table.history(max(table.version() - since, 1)), append.write_id
+        )
+        return Commit(table.version(), already_committed=not is_ours)
+
+    def _looked_after(
+        self, append: "_Append | _CopyAppend", look: Callable[[PinnedTable], Seen]
+    ) -> tuple[PinnedTable, Seen]:
+        """The table after an attempt that failed, and what a look tells of what has landed.
+
+        Raises:
+            CommitStateUnknownError: The lake doesn't answer.
+        """
+        failure: Exception | None = None
+        for _ in islice(attempts(seconds=self._retry_seconds), _FEW):
+            try:
+                table = self._existing(append.path, append.name)
+                return table, self._log_says(append.path, partial(look, table))
+            except UnreadableTableError as error:
+                failure = error
+        raise CommitStateUnknownError(
+            f"Whether the last write to '{append.name}' was committed is unknown: {failure}. "
+            "Look at the newest rows when the lake answers again, or write again with the same "
+            "idempotency_key.",
+            feature=append.name,
+        ) from failure
+
+    def _may_pass(self, failure: Exception | None) -> bool:
+        """Whether an attempt may succeed where another one has failed.
+
+        On an object store that goes for lost answers, too: a repeated commit can't be made twice,
+        since it has the same transaction id.
+        """
+        is_remote = not self._storage.is_local
+        return isinstance(failure, CommitFailedError) or (
+            is_remote and isinstance(failure, OSError)
+        )
+
+    def _failed_write(self, failure: Exception, name: str) -> StoreError:
+        """What to tell of a write that failed, and hasn't landed as far as could be seen."""
+        told = self._secrets.told(failure)
+        is_answered = self._storage.is_local or not isinstance(failure, OSError)
+        if not is_answered and not _REFUSED.search(told):
+            error = CommitStateUnknownError(
+                f"Writing to '{name}' failed: {told}. Nothing was written so far, but a request "
+                "whose answer was lost may still be carried out. Look at the newest rows later, or "
+                "write again with the same idempotency_key.",
+                feature=name,
+            )
+        else:
+            error = StoreError(
+                f"Writing to '{name}' failed, and nothing was written: {told}", feature=name
+            )
+        error.__cause__ = self._secrets.shown(failure)
+        return error
 
     # --- copying ---------------------------------------------------------------------------------
 
@@ -435,12 +486,12 @@ class DeltaTables:
             if failure is None:
                 self._handles.give_back(path, table)
                 return Copied(stream.rows, table.version())
-            table = self._reopened(append)
+            table, _ = self._looked_after(append, lambda _: None)
             newer = table.version() - seen
             if newer and commits.is_of_write(table.history(newer), append.write_id):
                 return Copied(stream.rows, table.version())
             idle += not newer
-            if not isinstance(failure, CommitFailedError) or idle == _FEW:
+            if not self._may_pass(failure) or idle == _FEW:
                 raise StoreError(
                     f"Copying rows to '{name}' failed, and nothing was written: "
                     f"{self._secrets.told(failure)}",
@@ -512,7 +563,7 @@ class DeltaTables:
         name = "delta.appendOnly"
         for _ in attempts(seconds=10):
             try:
-                table = self._read_log(path, lambda: self._handles.taken(path))
+                table = self._log_says(path, lambda: self._handles.taken(path))
                 if table is not None and table.metadata().configuration.get(name) != "true":
                     table.alter.set_table_properties({name: "true"})
             except CommitFailedError:
