@@ -8,7 +8,12 @@ import pytest
 
 from films import films, stored, update, videos
 from lakes import Lake
-from metaxy.errors import FallbackStoreError, FeatureNotFoundError, HashSettingsMismatchError
+from metaxy.errors import (
+    ConfigError,
+    FallbackStoreError,
+    FeatureNotFoundError,
+    HashSettingsMismatchError,
+)
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.metadata_store.delta import DeltaMetadataStore
 
@@ -189,6 +194,12 @@ def test_nothing_is_written_to_a_fallback(tmp_path: Path) -> None:
     assert _times(root) == before
     for at, _, _ in os.walk(root):
         Path(at).chmod(stat.S_IRWXU)
+
+
+def test_the_name_of_a_store_is_no_fallback(tmp_path: Path) -> None:
+    """Only a configuration knows stores by name; the way there is told."""
+    with pytest.raises(ConfigError, match=r"has 'prod', which is no store.*get_store"):
+        DeltaMetadataStore(tmp_path, fallback_stores=["prod"])  # pyright: ignore[reportArgumentType]
 
 
 def _times(root: Path) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 import functools
 from abc import abstractmethod
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from threading import local
 from types import TracebackType
@@ -13,6 +13,7 @@ from metaxy.errors import (
     HashSettingsMismatchError,
     StoreNotOpenError,
     StoreReadOnlyError,
+    redact,
 )
 from metaxy.metadata_store.chain import Fallback, Scan, first_with_rows
 from metaxy.metadata_store.hash_settings import (
@@ -42,7 +43,7 @@ class OpenableStore(StoreInterface):
         self, *, requested: RequestedSettings, fallback_stores: Sequence["OpenableStore"] | None
     ) -> None:
         self._requested = requested
-        self.fallback_stores = tuple(fallback_stores or ())
+        self.fallback_stores = _stores(fallback_stores or ())
         self._reset()
 
     def __init_subclass__(cls, **options: object) -> None:
@@ -219,6 +220,19 @@ class OpenableStore(StoreInterface):
         self._resources.close()
         self._fallbacks = ()
         self._settings = None
+
+
+def _stores(fallbacks: Iterable[object]) -> "tuple[OpenableStore, ...]":
+    """The fallbacks, each of which is a store and not merely the name of one."""
+    stores = tuple(each for each in fallbacks if isinstance(each, OpenableStore))
+    wrong = [each for each in fallbacks if not isinstance(each, OpenableStore)]
+    if wrong:
+        raise ConfigError(
+            f"fallback_stores has {redact(repr(wrong[0]))}, which is no store. Give stores here; "
+            "names of stores are for metaxy.toml, and init_metaxy().get_store() knows them.",
+            setting="fallback_stores",
+        )
+    return stores
 
 
 def _counting(

@@ -79,6 +79,9 @@ class LazyIncrement:
     narrowed: bool = False
     may_repeat: bool = False
 
+    def __repr__(self) -> str:
+        return "LazyIncrement(added, changed, removed; not read yet: collect() reads them)"
+
     @property
     def added(self) -> nw.LazyFrame[Any]:
         """One row a record that is expected and not stored."""
