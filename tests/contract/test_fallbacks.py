@@ -199,7 +199,7 @@ def test_nothing_is_written_to_a_fallback(tmp_path: Path) -> None:
 def test_the_name_of_a_store_is_no_fallback(tmp_path: Path) -> None:
     """Only a configuration knows stores by name; the way there is told."""
     with pytest.raises(ConfigError, match=r"has 'prod', which is no store.*get_store"):
-        DeltaMetadataStore(tmp_path, fallback_stores=["prod"])  # pyright: ignore[reportArgumentType]
+        DeltaMetadataStore(tmp_path, fallback_stores=["prod"])
 
 
 def _times(root: Path) -> dict[str, int]:
