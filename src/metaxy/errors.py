@@ -119,7 +119,7 @@ def _without_user(match: re.Match[str]) -> str:
 
 
 class MetaxyError(Exception):
-    """The root of the tree: what metaxy raises on purpose.
+    """The root of the tree: what metaxy finds wrong with lakes, definitions, frames.
 
     Errors pickle with all their attributes, so that they survive the way out of a worker process.
     """
