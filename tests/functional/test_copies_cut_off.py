@@ -137,7 +137,7 @@ def measured_copy(source: Path, target: Path, pipe: Any) -> None:
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_table(tmp_path: Path) -> None:
-    """800,000 records, copied and compared, take less than 900 MB; benchmarks have ten million."""
+    """800,000 records, copied and compared, take less than 1.2 GB; benchmarks have ten million."""
     source, target = tmp_path / "source", tmp_path / "target"
     with lake(source).open("write") as store:
         for part in range(4):
@@ -150,5 +150,5 @@ def test_memory_does_not_grow_with_the_table(tmp_path: Path) -> None:
         ours, theirs = context.Pipe(duplex=False)
         process = context.Process(target=measured_copy, args=(source, target, theirs))
         process.start()
-        assert ours.recv() < 900
+        assert ours.recv() < 1_200
         process.join()
