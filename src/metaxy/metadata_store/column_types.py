@@ -11,6 +11,7 @@ from typing import Final
 import polars as pl
 
 from metaxy.metadata_store.alignment import as_instance, inner, struct_fields
+from metaxy.models.column_types import split_fields
 
 _SCALARS: Final[dict[str, pl.DataType]] = {
     "string": pl.String(),
@@ -145,15 +146,3 @@ def _datetime_refusal(name: str, dtype: pl.Datetime) -> str | None:
             f'.dt.convert_time_zone("UTC")'
         )
     return None
-
-
-def split_fields(text: str) -> list[str]:
-    """The fields of a struct's text, split at the commas outside all brackets."""
-    parts, depth = [""], 0
-    for character in text:
-        depth += (character in "<[(") - (character in ">])")
-        if character == "," and not depth:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return [part.strip() for part in parts]

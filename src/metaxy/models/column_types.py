@@ -82,7 +82,7 @@ def is_dtype(text: str) -> bool:
         return is_dtype(inner)
     if kind == "map":
         return inner.startswith("string, ") and is_dtype(inner.removeprefix("string, "))
-    fields = [field.partition(": ") for field in _split(inner)]
+    fields = [field.partition(": ") for field in split_fields(inner)]
     return kind == "struct" and all(name and is_dtype(dtype) for name, _, dtype in fields)
 
 
@@ -204,8 +204,8 @@ def _shown(annotation: object) -> str:
     return str(annotation).replace("typing.", "")
 
 
-def _split(text: str) -> list[str]:
-    """Split at the commas that stand outside all brackets."""
+def split_fields(text: str) -> list[str]:
+    """Give the fields in a struct's text, which commas outside all brackets separate."""
     parts, depth = [""], 0
     for character in text:
         depth += (character in "<[(") - (character in ">])")
