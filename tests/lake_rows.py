@@ -14,7 +14,7 @@ from metaxy.versioning.row_hash import RowHasher
 from metaxy.versioning.scope import NO_FILTERS, Condition, RuntimeFilters
 from metaxy.versioning.system_columns import INSTANT
 from metaxy.versioning.types import LazyIncrement
-from reference.row_bytes import Value, row_text
+from reference.row_bytes import Value, header, row_text
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -57,14 +57,15 @@ def _row(*, at: int = 0, gone: bool = False, version: Any = "1", **columns: Any)
 def provenance(*fields: str, values: Sequence[Value]) -> str:
     """The provenance of a record from that of its fields."""
     names = ",".join(f'"{name}"' for name in fields)
-    return row_text([f"[{names}]", *values], algorithm="xxhash64")
+    return row_text([header(f"[{names}]"), *values], algorithm="xxhash64")
 
 
 def made_of(*parents: tuple[str, Value], code_version: str = "1") -> str:
     """The provenance of a field `default` from (name in the header, version), one value each."""
     names = ",".join(f'"{name}"' for name, _ in parents)
     values = [value for _, value in parents]
-    return row_text([f'["default","{code_version}",[{names}]]', *values], algorithm="xxhash64")
+    text = header(f'["default","{code_version}",[{names}]]')
+    return row_text([text, *values], algorithm="xxhash64")
 
 
 def resolved(

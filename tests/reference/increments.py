@@ -13,7 +13,7 @@ from metaxy.graph.plan import FeaturePlan, InputPlan
 from metaxy.models.filters import SqlFilter
 from metaxy.models.keys import FeatureKey, FieldKey
 from reference.records import Ids, Row, Table, current, ids_of, stored_provenance
-from reference.row_bytes import Value, row_text
+from reference.row_bytes import Value, header, row_text
 from reference.sql import truth
 
 Parent = tuple[FeatureKey, FieldKey]
@@ -163,16 +163,20 @@ class Reference:
         for each in self.plan.fields:
             names: list[str] = []
             values: list[Value] = []
-            for upstream, parent in each.parents:
-                name = f"{upstream}.{parent}"
-                is_there = (upstream, parent) in joined.versions
+            upstreams = sorted({upstream for upstream, _ in each.parents})
+            for upstream in upstreams:
+                parents = [parent for parent in each.parents if parent[0] == upstream]
+                is_there = parents[0] in joined.versions
+                mark = "?" if upstream in optional else "" if is_there else "!"
+                names += [f"{upstream}.{parent}{mark}" for _, parent in parents]
                 if upstream in optional:
-                    names.append(f"{name}?")
                     values.append(True if is_there else None)
+                versions = [joined.versions.get(parent) for parent in parents]
+                if len(upstreams) > 1 and len(versions) > 1:
+                    values.append(self._digest(versions) if is_there else None)
                 else:
-                    names.append(name if is_there else f"{name}!")
-                values.append(joined.versions.get((upstream, parent)))
-            header = _json([str(each.key), each.code_version, names])
+                    values += versions
+            header = _header([str(each.key), each.code_version, names])
             by_field[each.key.column_name] = self._hash([header, *values])
         carried = {name: joined.carried.get(name) for name in columns}
         return self._versioned({**joined.ids, **carried, "metaxy_provenance_by_field": by_field})
@@ -184,7 +188,10 @@ class Reference:
         """The version of a record from those of its fields."""
         fields = sorted(each.key for each in self.plan.fields)
         values = [by_field[each.column_name] for each in fields]
-        return self._hash([_json([str(each) for each in fields]), *values])
+        return self._hash([_header([str(each) for each in fields]), *values])
+
+    def _digest(self, values: Sequence[Value]) -> bytes:
+        return bytes.fromhex(row_text(values, algorithm=self.algorithm))
 
     def _hash(self, values: Sequence[Value]) -> str:
         return row_text(values, algorithm=self.algorithm, truncation=self.truncation)
@@ -304,5 +311,5 @@ def _rows(lake: Lake, key: FeatureKey) -> list[Row]:
     return lake[key].rows if key in lake else []
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def _header(value: object) -> str:
+    return header(json.dumps(value, ensure_ascii=False, separators=(",", ":")))

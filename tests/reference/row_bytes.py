@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import xxhash
 
-Value = str | int | bool | date | datetime | Decimal | None
+Value = str | bytes | int | bool | date | datetime | Decimal | None
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -33,6 +33,11 @@ def row_text(values: Sequence[Value], *, algorithm: str, truncation: int | None 
     return text if truncation is None else text[:truncation]
 
 
+def header(text: str) -> str:
+    """The digest that stands for a header in a row."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
 def _value_bytes(value: Value) -> bytes:  # noqa: PLR0911 -- one for each type
     match value:
         case None:
@@ -44,6 +49,8 @@ def _value_bytes(value: Value) -> bytes:  # noqa: PLR0911 -- one for each type
         case str():
             text = value.encode()
             return b"\x05" + _length(len(text)) + text
+        case bytes():
+            return b"\x06" + _length(len(value)) + value
         case datetime():
             aware = value if value.tzinfo else value.replace(tzinfo=UTC)
             return b"\x09" + _number((aware - _EPOCH) // timedelta(microseconds=1) * 1000)

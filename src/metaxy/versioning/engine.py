@@ -6,7 +6,7 @@ import polars as pl
 
 from metaxy.errors import MetadataSchemaError
 from metaxy.graph.plan import FeaturePlan, InputPlan
-from metaxy.models.keys import FeatureKey, FieldKey
+from metaxy.models.keys import FeatureKey
 from metaxy.versioning.hook import records_chosen
 from metaxy.versioning.id_types import common_id_type, with_id_types
 from metaxy.versioning.increment import compare_records
@@ -21,7 +21,9 @@ from metaxy.versioning.join import JoinedInputs, joined_inputs, with_versions_jo
 from metaxy.versioning.latest import expanded_parents
 from metaxy.versioning.narrowing import AskedInput, Question, asked_input
 from metaxy.versioning.provenance import (
+    Part,
     by_field_struct,
+    field_parts,
     field_provenance,
     record_version,
     struct_fields,
@@ -166,7 +168,7 @@ class PolarsVersioningEngine:
                     each.plan,
                     feature=self.plan.key,
                     position=position,
-                    fields=self._fields_of(each.plan),
+                    parts=self._parts_of(each.plan),
                     hasher=self.hasher,
                 )
                 schema = prepared[position].frame.collect_schema()
@@ -174,14 +176,14 @@ class PolarsVersioningEngine:
         for position, each in enumerate(inputs):
             if each.records is None:
                 prepared[position] = absent_input(
-                    each.plan, position=position, fields=self._fields_of(each.plan), types=types
+                    each.plan, position=position, parts=self._parts_of(each.plan), types=types
                 )
         return [prepared[position] for position in range(len(inputs))]
 
-    def _fields_of(self, plan: InputPlan) -> list[FieldKey]:
-        """The fields of an input that some field of the feature depends on."""
-        parents = {parent for field in self.plan.fields for parent in field.parents}
-        return sorted(field for feature, field in parents if feature == plan.upstream)
+    def _parts_of(self, plan: InputPlan) -> list[Part]:
+        """What some field of the feature needs of an input, each once."""
+        parts = (part for field in self.plan.fields for part in field_parts(field))
+        return list(dict.fromkeys(part for part in parts if part.upstream == plan.upstream))
 
     def _id_types(
         self, expected: pl.LazyFrame, current: pl.LazyFrame | None

@@ -1,8 +1,8 @@
 """One upstream feature as it enters the join: filtered, renamed, aggregated.
 
 The steps are those of `InputPlan`. What comes out has one row a record (identity, expansion) or a
-group (aggregation): the id columns, the carried columns, and for each field that is needed its
-version as a text column.
+group (aggregation): the id columns, the carried columns, and a column for each part of a field's
+provenance that the upstream gives.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +17,7 @@ from metaxy.graph.plan import InputPlan, RecordsPlan
 from metaxy.models.keys import FeatureKey, FieldKey
 from metaxy.versioning.filters import filter_expression
 from metaxy.versioning.latest import current_children, current_records
+from metaxy.versioning.provenance import Part
 from metaxy.versioning.row_hash import RowHasher
 from metaxy.versioning.system_columns import DATA_VERSION_BY_FIELD, PREFIX
 
@@ -62,14 +63,13 @@ class PreparedInput:
     Attributes:
         frame: One row a record or group; `plan.id_columns`, `carried`, `versions`.
         carried: The user columns, by their names after renames.
-        versions: For each field of the upstream that is needed, the column with its version: null
-            where the stored version is null.
+        versions: The column with each part.
     """
 
     plan: InputPlan
     frame: pl.LazyFrame
     carried: tuple[str, ...]
-    versions: dict[FieldKey, str]
+    versions: dict[Part, str]
 
 
 def prepared_input(
@@ -78,7 +78,7 @@ def prepared_input(
     *,
     feature: FeatureKey,
     position: int,
-    fields: Sequence[FieldKey],
+    parts: Sequence[Part],
     hasher: RowHasher,
 ) -> PreparedInput:
     """Filter, select, rename and group the current records of an upstream.
@@ -86,13 +86,14 @@ def prepared_input(
     Args:
         records: One row a current record, with the upstream's own column names.
         position: Where the input stands in the plan; keeps the version columns of inputs apart.
-        fields: The fields whose versions are needed.
+        parts: What is needed of the fields' versions.
     """
     schema = records.collect_schema()
     _check_columns(plan, schema, needed_by=feature)
     for static_filter in plan.filters:
         records = records.filter(filter_expression(static_filter, schema))
-    versions = version_columns(fields, position=position)
+    fields = sorted({field for part in parts for field in part.fields})
+    versions = {field: f"{PREFIX}version_{field.column_name}" for field in fields}
     ids = {name: plan.rename.get(name, name) for name in plan.upstream_id_columns}
     names = _carried_names(plan, schema, taken=ids.values())
     renamed = records.select(
@@ -101,23 +102,30 @@ def prepared_input(
     )
     if plan.lineage.kind != "aggregation":
         # Rows that lack a name (another program's) can't be records; they would be added for ever.
-        named = renamed.drop_nulls(list(ids.values()))
-        return PreparedInput(plan, named, tuple(names.values()), versions)
-    groups = aggregated_versions(
-        renamed,
-        on=plan.lineage.on,
-        member_ids=tuple(ids.values()),
-        versions=tuple(versions.values()),
-        hasher=hasher,
+        frame = renamed.drop_nulls(list(ids.values()))
+        carried = tuple(names.values())
+    else:
+        carried = ()
+        frame = aggregated_versions(
+            renamed,
+            on=plan.lineage.on,
+            member_ids=tuple(ids.values()),
+            versions=tuple(versions.values()),
+            hasher=hasher,
+        )
+    columns = part_columns(parts, position=position)
+    values = (
+        _part_value([versions[field] for field in part.fields], hasher=hasher).alias(column)
+        for part, column in columns.items()
     )
-    return PreparedInput(plan, groups, (), versions)
+    return PreparedInput(plan, frame.select(*plan.id_columns, *carried, *values), carried, columns)
 
 
 def absent_input(
     plan: InputPlan,
     *,
     position: int,
-    fields: Sequence[FieldKey],
+    parts: Sequence[Part],
     types: Mapping[str, pl.DataType],
 ) -> PreparedInput:
     """An input without a table: no rows, and nothing carried, since nothing is known of it.
@@ -125,15 +133,23 @@ def absent_input(
     Args:
         types: Of the id columns, as they are elsewhere.
     """
-    versions = version_columns(fields, position=position)
+    columns = part_columns(parts, position=position)
     ids = {name: types.get(name, pl.String()) for name in plan.id_columns}
-    texts = dict.fromkeys(versions.values(), pl.String())
-    return PreparedInput(plan, pl.LazyFrame(schema=ids | texts), (), versions)
+    values = {
+        column: pl.String() if len(part.fields) == 1 else pl.Binary()
+        for part, column in columns.items()
+    }
+    return PreparedInput(plan, pl.LazyFrame(schema=ids | values), (), columns)
 
 
-def version_columns(fields: Iterable[FieldKey], *, position: int) -> dict[FieldKey, str]:
-    """The columns for the versions of an input's fields; no two inputs share one."""
-    return {each: f"{PREFIX}input_{position}_{each.column_name}" for each in fields}
+def part_columns(parts: Iterable[Part], *, position: int) -> dict[Part, str]:
+    """The columns for the parts of an input; no two inputs share one."""
+    return {part: f"{PREFIX}input_{position}_{number}" for number, part in enumerate(parts)}
+
+
+def _part_value(versions: Sequence[str], *, hasher: RowHasher) -> pl.Expr:
+    columns = [pl.col(name) for name in versions]
+    return columns[0] if len(columns) == 1 else hasher.digest_bytes(columns)
 
 
 def qualified(name: str, plan: InputPlan, taken: Iterable[str]) -> str:

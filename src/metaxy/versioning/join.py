@@ -13,10 +13,10 @@ import polars as pl
 
 from metaxy.errors import MetadataSchemaError
 from metaxy.graph.plan import FeaturePlan
-from metaxy.models.keys import FeatureKey, FieldKey
+from metaxy.models.keys import FeatureKey
 from metaxy.versioning.id_types import common_id_type, with_id_types
 from metaxy.versioning.inputs import PreparedInput, qualified
-from metaxy.versioning.provenance import ParentVersion
+from metaxy.versioning.provenance import Part, PartVersion
 from metaxy.versioning.system_columns import PREFIX
 
 _PRESENT: Final = f"{PREFIX}present_"
@@ -24,11 +24,11 @@ _PRESENT: Final = f"{PREFIX}present_"
 
 @dataclass(frozen=True, slots=True)
 class JoinedInputs:
-    """One row an expected record: id columns, carried columns, the inputs' version columns."""
+    """One row an expected record: id columns, carried columns, the inputs' parts."""
 
     frame: pl.LazyFrame
     carried: tuple[str, ...]
-    versions: Mapping[tuple[FeatureKey, FieldKey], ParentVersion]
+    versions: Mapping[Part, PartVersion]
 
 
 def joined_inputs(inputs: Sequence[PreparedInput], plan: FeaturePlan) -> JoinedInputs:
@@ -42,7 +42,7 @@ def joined_inputs(inputs: Sequence[PreparedInput], plan: FeaturePlan) -> JoinedI
         frame = frame.join(each.frame, on=shared, how=how, coalesce=True)
         ids.update(each.plan.id_columns)
     carried = tuple(name for each in inputs for name in each.carried)
-    return JoinedInputs(frame, carried, _parent_versions(inputs, chosen=False))
+    return JoinedInputs(frame, carried, _part_versions(inputs, chosen=False))
 
 
 def with_versions_joined(
@@ -74,7 +74,7 @@ def with_versions_joined(
     carried = tuple(
         name for name in schema.names() if name not in named and not name.startswith(PREFIX)
     )
-    return JoinedInputs(records, carried, _parent_versions(inputs, chosen=True))
+    return JoinedInputs(records, carried, _part_versions(inputs, chosen=True))
 
 
 def _id_type(name: str, types: Sequence[pl.DataType], plan: FeaturePlan) -> pl.DataType:
@@ -87,22 +87,20 @@ def _id_type(name: str, types: Sequence[pl.DataType], plan: FeaturePlan) -> pl.D
     return common
 
 
-def _parent_versions(
-    inputs: Sequence[PreparedInput], *, chosen: bool
-) -> dict[tuple[FeatureKey, FieldKey], ParentVersion]:
-    """Where the version of each parent field is.
+def _part_versions(inputs: Sequence[PreparedInput], *, chosen: bool) -> dict[Part, PartVersion]:
+    """Where each part of a field's provenance is.
 
     Args:
         chosen: Whether the records come from `load_input`, so that any input may lack them.
     """
     return {
-        (each.plan.upstream, field): ParentVersion(
+        part: PartVersion(
             column,
             f"{_PRESENT}{position}" if each.plan.optional or chosen else None,
             optional=each.plan.optional,
         )
         for position, each in enumerate(inputs)
-        for field, column in each.versions.items()
+        for part, column in each.versions.items()
     }
 
 

@@ -4,15 +4,23 @@ Everything here builds expressions over the columns of joined inputs. What is ha
 in docs/format.md ("Row hashes"):
 
 - a field's provenance: the row of a header (the field's name, its code version and the full names
-  of its parent fields, as JSON) and the version of each parent field;
+  of its parent fields) and the versions of the parent fields, an upstream at a time (`Part`);
 - a record's provenance: the row of a header (the sorted names of its fields) and their values.
+
+A header enters as a short digest of its JSON: it is the same in every row, but would be hashed in
+every row, and the names of many parents are longer than their versions.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import Final
 
 import polars as pl
+import polars_hash as plh
 
 from metaxy.graph.plan import FieldPlan
 from metaxy.models.keys import FeatureKey, FieldKey
@@ -24,13 +32,33 @@ from metaxy.versioning.system_columns import (
     PROVENANCE_BY_FIELD,
 )
 
+_HEADER_DIGITS: Final = 32
+
 
 @dataclass(frozen=True, slots=True)
-class ParentVersion:
-    """Where the joined frame has the version of a parent field.
+class Part:
+    """What one upstream gives to a field's provenance as one value.
+
+    A field with parents in several upstreams has a part of each: the upstream's version where it
+    has one parent there, else the digest of the row of its parents' versions. A digest of versions
+    is made before the join, where they lie one after the other in memory: joined rows have them
+    all over it, and would be hashed several times slower. A field with all its parents in one
+    upstream has them one by one.
 
     Attributes:
-        column: The column with the version; null where the upstream's record has a null version.
+        fields: Sorted; several are hashed.
+    """
+
+    upstream: FeatureKey
+    fields: tuple[FieldKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PartVersion:
+    """Where the joined frame has a part.
+
+    Attributes:
+        column: The column with the value; a version is null where the upstream's record has none.
         present: The column that is null where the upstream has no record; None when it always has.
         optional: Whether the definition lets the upstream lack records.
     """
@@ -40,31 +68,40 @@ class ParentVersion:
     optional: bool = False
 
 
+def field_parts(field: FieldPlan) -> list[Part]:
+    """The parts of a field's provenance, in the order in which they are hashed."""
+    by_upstream = {
+        upstream: tuple(parent for _, parent in parents)
+        for upstream, parents in groupby(field.parents, key=itemgetter(0))
+    }
+    if len(by_upstream) == 1:
+        return [Part(upstream, (parent,)) for upstream, parent in field.parents]
+    return [Part(upstream, fields) for upstream, fields in by_upstream.items()]
+
+
 def field_provenance(
-    field: FieldPlan,
-    versions: Mapping[tuple[FeatureKey, FieldKey], ParentVersion],
-    *,
-    hasher: RowHasher,
+    field: FieldPlan, versions: Mapping[Part, PartVersion], *, hasher: RowHasher
 ) -> pl.Expr:
     """The version of what one field is computed from.
 
-    A parent that may be missing has two values, whether it is there and its version, so that a
+    An upstream that may be missing has one value more, in front: whether it is there, so that a
     missing record, a null version and an empty text all differ. For one that the definition
     requires, but records chosen by `load_input` lack, the header says so instead: then a hook that
     gives the same records as the join gives them the same versions.
     """
     names: list[tuple[str, pl.Expr | None]] = []
     values: list[pl.Expr] = []
-    for feature, parent in field.parents:
-        where = versions[feature, parent]
+    told: set[FeatureKey] = set()
+    for part in field_parts(field):
+        where = versions[part]
         present = None if where.present is None else pl.col(where.present)
-        name = f"{feature.to_string()}.{parent.to_string()}"
-        if present is not None and where.optional:
-            names.append((f"{name}?", None))
+        if present is not None and where.optional and part.upstream not in told:
+            told.add(part.upstream)
             values.append(present)
-        else:
-            names.append((name, present))
         values.append(pl.col(where.column))
+        for parent in part.fields:
+            name = f"{part.upstream.to_string()}.{parent.to_string()}"
+            names.append((f"{name}?", None) if where.optional else (name, present))
     header = _field_header(field, names)
     return hasher.hashed([header, *values])
 
@@ -73,21 +110,26 @@ def _field_header(field: FieldPlan, parents: Sequence[tuple[str, pl.Expr | None]
     """A field's header; a parent with a condition has `!` after its name where that is null."""
     opening = f"[{_json(field.key.to_string())},{_json(field.code_version)},["
     if all(present is None for _, present in parents):
-        return pl.lit(opening + ",".join(_json(name) for name, _ in parents) + "]]")
+        return _header(opening + ",".join(_json(name) for name, _ in parents) + "]]")
     named = [
         pl.lit(_json(name))
         if present is None
         else pl.when(present).then(pl.lit(_json(name))).otherwise(pl.lit(_json(f"{name}!")))
         for name, present in parents
     ]
-    return pl.concat_str(pl.lit(opening), pl.concat_str(named, separator=","), pl.lit("]]"))
+    text = pl.concat_str(pl.lit(opening), pl.concat_str(named, separator=","), pl.lit("]]"))
+    return plh.CryptographicHashingNameSpace(text).sha2_256().str.slice(0, _HEADER_DIGITS)
 
 
 def record_version(by_field: Mapping[FieldKey, pl.Expr], *, hasher: RowHasher) -> pl.Expr:
     """The version of a whole record from the versions of its fields."""
     fields = sorted(by_field)
-    header = pl.lit(_json([field.to_string() for field in fields]))
+    header = _header(_json([field.to_string() for field in fields]))
     return hasher.hashed([header, *(by_field[field] for field in fields)])
+
+
+def _header(text: str) -> pl.Expr:
+    return pl.lit(hashlib.sha256(text.encode()).hexdigest()[:_HEADER_DIGITS])
 
 
 def _json(value: str | list[str]) -> str:

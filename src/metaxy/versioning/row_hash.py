@@ -23,18 +23,18 @@ _ENCODING: Final = 1
 MIN_TRUNCATION: Final = 8
 
 
-def _hex_of_number(number: pl.Expr) -> pl.Expr:
-    return plh.BytesNameSpace(number).to_be().bin.encode("hex")
+def _bytes_of_number(number: pl.Expr) -> pl.Expr:
+    return plh.BytesNameSpace(number).to_be()
 
 
-_DIGESTS: Final[Mapping[HashAlgorithm, Callable[[plh.HExpr], pl.Expr]]] = {
-    HashAlgorithm.XXHASH64: lambda row: _hex_of_number(row.nchash.xxhash64()),
-    HashAlgorithm.XXHASH32: lambda row: _hex_of_number(row.nchash.xxhash32()),
-    HashAlgorithm.XXH3_64: lambda row: _hex_of_number(row.nchash.xxh3_64()),
-    HashAlgorithm.XXH3_128: lambda row: row.nchash.xxh3_128(
-        return_binary=True, byte_order="big"
-    ).bin.encode("hex"),
-    HashAlgorithm.WYHASH: lambda row: _hex_of_number(row.nchash.wyhash()),
+_BYTES: Final[Mapping[HashAlgorithm, Callable[[plh.HExpr], pl.Expr]]] = {
+    HashAlgorithm.XXHASH64: lambda row: _bytes_of_number(row.nchash.xxhash64()),
+    HashAlgorithm.XXHASH32: lambda row: _bytes_of_number(row.nchash.xxhash32()),
+    HashAlgorithm.XXH3_64: lambda row: _bytes_of_number(row.nchash.xxh3_64()),
+    HashAlgorithm.XXH3_128: lambda row: row.nchash.xxh3_128(return_binary=True, byte_order="big"),
+    HashAlgorithm.WYHASH: lambda row: _bytes_of_number(row.nchash.wyhash()),
+}
+_TEXTS: Final[Mapping[HashAlgorithm, Callable[[plh.HExpr], pl.Expr]]] = {
     HashAlgorithm.SHA256: lambda row: row.chash.sha2_256(),
     HashAlgorithm.MD5: lambda row: row.nchash.md5(),
 }
@@ -52,15 +52,24 @@ class RowHasher:
     truncation: int | None = None
 
     def hashed(self, values: Sequence[pl.Expr]) -> pl.Expr:
-        """The version of a row of values, each a text, an integer or a truth value; never null."""
+        """The version of a row of values (texts, bytes, integers, truth values); never null."""
         text = self.digest(values)
         return text if self.truncation is None else text.str.slice(0, self.truncation)
 
     def digest(self, values: Sequence[pl.Expr]) -> pl.Expr:
         """The same before truncation."""
-        # Each needs a name of its own for Polars' sake; the encoding doesn't read names.
-        row = plh.hash_rows(
-            [value.alias(str(position)) for position, value in enumerate(values)],
-            version=_ENCODING,
-        )
-        return _DIGESTS[self.algorithm](row)
+        if text := _TEXTS.get(self.algorithm):
+            return text(_encoded(values))
+        return self.digest_bytes(values).bin.encode("hex")
+
+    def digest_bytes(self, values: Sequence[pl.Expr]) -> pl.Expr:
+        """The digest itself, as it enters other rows: half as long as its text."""
+        if text := _TEXTS.get(self.algorithm):
+            return text(_encoded(values)).str.decode("hex")
+        return _BYTES[self.algorithm](_encoded(values))
+
+
+def _encoded(values: Sequence[pl.Expr]) -> plh.HExpr:
+    # Each needs a name of its own for Polars' sake; the encoding doesn't read names.
+    named = [value.alias(str(position)) for position, value in enumerate(values)]
+    return plh.hash_rows(named, version=_ENCODING)

@@ -13,7 +13,7 @@ from lake_rows import expected, ids, record, resolved, stored
 from metaxy.errors import MetadataSchemaError
 from metaxy.graph.graph import FeatureGraph
 from metaxy.models.feature_spec import FeatureDep
-from reference.row_bytes import row_text
+from reference.row_bytes import header, row_text
 
 Upstream = Mapping[str, nw.LazyFrame[Any]]
 
@@ -58,7 +58,9 @@ def test_a_record_that_a_required_upstream_lacks_has_a_provenance_of_its_own() -
     }
     values = {1: ["1", None], 2: ["1", "1"], 3: [None, "1"]}
     assert versions == {
-        number: row_text([f'["default","1",[{names}]]', *values[number]], algorithm="xxhash64")
+        number: row_text(
+            [header(f'["default","1",[{names}]]'), *values[number]], algorithm="xxhash64"
+        )
         for number, names in headers.items()
     }
 

@@ -12,8 +12,10 @@ from lake_rows import expected, ids, made_of, provenance, record, resolved, stor
 from metaxy.errors import MetadataSchemaError, MissingColumnsError
 from metaxy.graph.graph import FeatureGraph
 from metaxy.models.feature_spec import FeatureDep
+from metaxy.models.fields import FieldDep, FieldSpec
 from metaxy.models.lineage import Lineage
-from reference.row_bytes import row_text
+from metaxy.versioning.inputs import StoredRows
+from reference.row_bytes import Value, header, row_text
 
 
 def _names(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -90,9 +92,66 @@ def test_an_optional_input_keeps_records_that_it_lacks() -> None:
     }
 
     assert _versions(expected(_optional(), "both", lake)) == [
-        row_text(['["default","1",["a.default","b.default?"]]', "1", *rest], algorithm="xxhash64")
+        row_text(
+            [header('["default","1",["a.default","b.default?"]]'), "1", *rest],
+            algorithm="xxhash64",
+        )
         for rest in ([None, None], [True, None], [True, ""])
     ]
+
+
+def test_parents_in_several_inputs_enter_an_input_at_a_time() -> None:
+    """Several parents in one as the digest of their versions, a single one as its version."""
+    graph = graph_of(
+        feature("a", fields=["x", "y"]),
+        feature("b", fields=["x", "y"]),
+        feature(
+            "both",
+            deps=[FeatureDep("a"), FeatureDep("b", optional=True)],
+            fields=[
+                FieldSpec("all"),
+                FieldSpec("one", deps=[FieldDep("a", ["x"]), FieldDep("b", ["x", "y"])]),
+                FieldSpec("own", deps=[FieldDep("a", ["x", "y"])]),
+                FieldSpec("theirs", deps=[FieldDep("b", ["y", "x"])]),
+            ],
+        ),
+    )
+    lake = {
+        "a": _two_fields(record(id=1, x="ax", y="ay"), record(id=2, x="ax", y=None)),
+        "b": _two_fields(record(id=1, x="bx", y="by")),
+    }
+
+    first, second = (row["metaxy_provenance_by_field"] for row in expected(graph, "both", lake))
+
+    def version(name: str, parents: str, values: list[Value]) -> str:
+        text = header(f'["{name}","1",[{parents}]]')
+        return row_text([text, *values], algorithm="xxhash64")
+
+    def part(*versions: Value) -> bytes:
+        return bytes.fromhex(row_text(versions, algorithm="xxhash64"))
+
+    all_names = '"a.x","a.y","b.x?","b.y?"'
+    assert first == {
+        "all": version("all", all_names, [part("ax", "ay"), True, part("bx", "by")]),
+        "one": version("one", '"a.x","b.x?","b.y?"', ["ax", True, part("bx", "by")]),
+        "own": version("own", '"a.x","a.y"', ["ax", "ay"]),
+        "theirs": version("theirs", '"b.x?","b.y?"', [True, "bx", "by"]),
+    }
+    assert second == {
+        "all": version("all", all_names, [part("ax", None), None, None]),
+        "one": version("one", '"a.x","b.x?","b.y?"', ["ax", None, None]),
+        "own": version("own", '"a.x","a.y"', ["ax", None]),
+        "theirs": version("theirs", '"b.x?","b.y?"', [None, None, None]),
+    }
+
+
+def _two_fields(*rows: dict[str, Any]) -> StoredRows:
+    """Stored rows whose columns x and y are the versions of the fields of those names."""
+    frame = stored(*rows).frame
+    assert frame is not None
+    return StoredRows(
+        frame.with_columns(metaxy_data_version_by_field=pl.struct("x", "y")).drop("x", "y")
+    )
 
 
 def test_an_optional_input_without_a_table_is_as_one_without_rows() -> None:

@@ -6,7 +6,7 @@ from lake_rows import provenance
 from metaxy.models.keys import FieldKey
 from metaxy.versioning.provenance import with_data_versions, with_record_provenance
 from metaxy.versioning.row_hash import RowHasher
-from reference.row_bytes import row_text
+from reference.row_bytes import header, row_text
 
 FIELDS = [FieldKey("audio/french"), FieldKey("picture")]
 
@@ -22,7 +22,7 @@ def test_the_provenance_of_a_record_names_its_fields() -> None:
         ("picture", "p"),
     ]
     assert row["metaxy_provenance"] == row_text(
-        ['["audio/french","picture"]', "a", "p"], algorithm="xxhash64"
+        [header('["audio/french","picture"]'), "a", "p"], algorithm="xxhash64"
     )
 
 
