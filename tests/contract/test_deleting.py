@@ -1,6 +1,9 @@
 """How records end, and how a feature does."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -9,6 +12,7 @@ from deltalake import DeltaTable
 from films import films, polars, stored, update, videos
 from lakes import Lake
 from metaxy.errors import StoreError
+from metaxy.metadata_store import tables
 from metaxy.metadata_store.delta import DeltaMetadataStore
 from metaxy.metadata_store.tables import DeltaTables
 
@@ -159,3 +163,37 @@ def test_a_store_that_only_appends_says_so(lake: Lake) -> None:
             with pytest.raises(StoreError, match="can't drop 'video': a MemoryStore only appends"):
                 store.drop_feature_metadata("video")
             assert stored(store, "video", "id") == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("rewritten", [("a", "2", "1"), ("a", "1", "1")])
+def test_a_record_rewritten_before_its_tombstone_lands_stays(
+    versioned_lake: Lake, monkeypatch: pytest.MonkeyPatch, rewritten: tuple[str, str, str]
+) -> None:
+    """A deletion ends what it has looked at; whoever writes in between is asked after first."""
+    with versioned_lake.store().open("write") as store:
+        update(store, "video", ABC)
+        rewrite = partial(_write, versioned_lake, videos(rewritten, size=[9]))
+        with monkeypatch.context() as patched:
+            _before_the_next_commit(patched, rewrite)
+            result = store.delete_metadata("video", ["size < 3"])
+
+        assert result.rows == 1
+        assert stored(store, "video", "id", "size") == [("a", 9), ("c", 3)]
+
+
+def _write(lake: Lake, frame: pl.DataFrame, feature: str = "video") -> None:
+    with lake.store().open("write") as another:
+        another.write_metadata(feature, frame)
+
+
+def _before_the_next_commit(patched: pytest.MonkeyPatch, others: Callable[[], None]) -> None:
+    """Let somebody else commit after the next commit was worked out and before it is made."""
+    write = tables.write_deltalake
+    waiting = [others]
+
+    def commit(*arguments: Any, **options: Any) -> None:
+        if waiting:
+            waiting.pop()()
+        write(*arguments, **options)
+
+    patched.setattr(tables, "write_deltalake", commit)

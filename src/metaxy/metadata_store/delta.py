@@ -21,12 +21,12 @@ from metaxy.metadata_store.frames import Filter, conditions
 from metaxy.metadata_store.handles import PinnedTable
 from metaxy.metadata_store.hash_settings import HashSettings, still_agreed
 from metaxy.metadata_store.history import TableCommit
-from metaxy.metadata_store.interface import StoreInterface
+from metaxy.metadata_store.interface import StoreInterface, WorkOut
 from metaxy.metadata_store.paths import Layout, absolute_root, key_of_path, table_path
 from metaxy.metadata_store.storage import Storage
 from metaxy.metadata_store.store_config import MetadataStoreConfig
 from metaxy.metadata_store.table_files import TableFiles
-from metaxy.metadata_store.tables import WRITE_OPTIONS, DeltaTables, Rows
+from metaxy.metadata_store.tables import WRITE_OPTIONS, DeltaTables, Rows, Stamped
 from metaxy.metadata_store.tagging import tags_of_table
 from metaxy.metadata_store.versions import (
     NewestTable,
@@ -305,15 +305,33 @@ class DeltaMetadataStore(MetadataStore):
         if not self._tables.has(path, since=since):
             self._tables.create(path, rows.collect_schema(), name=str(feature_key))
 
-        def stamped(newest_us: int | None) -> tuple[Rows, int]:
-            newest = None if newest_us is None else _instant(newest_us)
-            instant = next_instant(datetime.now(UTC), newest)
+        def stamped(_: PinnedTable, newest_us: int | None) -> Stamped:
+            instant = _next_instant(newest_us)
             has_instants = CREATED_AT in rows.collect_schema()
-            return (with_instant(rows, instant) if has_instants else rows), _microseconds(instant)
+            made = with_instant(rows, instant) if has_instants else rows
+            return Stamped(made, _microseconds(instant))
 
         commit = self._tables.append(path, stamped, note, name=str(feature_key), since=since)
         written = 0 if commit.already_committed else (note.rows or 0)
         return WriteResult(written, commit.version, commit.already_committed)
+
+    def append_worked_out(
+        self, key: FeatureKey, work_out: WorkOut, note: CommitNote
+    ) -> WriteResult:
+        """Append rows to the very version of the table that they were worked out from."""
+        path = table_path(self.root_path, key, self.layout)
+        if not self._tables.has(path):
+            return WriteResult(0)
+
+        def stamped(table: PinnedTable, newest_us: int | None) -> Stamped:
+            instant = _next_instant(newest_us)
+            scan = self._scan(table, note.feature_version)
+            rows = pl.DataFrame() if scan is None else work_out(scan)
+            made = with_instant(rows, instant) if rows.height else rows
+            return Stamped(made, _microseconds(instant), rows.height)
+
+        commit = self._tables.append(path, stamped, note, name=str(key), is_isolated=True)
+        return WriteResult(commit.height or 0, commit.version if commit.height else None)
 
     def is_same_lake(self, other: StoreInterface) -> bool:
         """Whether another store has the same root, reached in the same way."""
@@ -440,6 +458,10 @@ def _has_rows(files: pl.DataFrame, rows: pl.LazyFrame, feature_version: str | No
         & (pl.col("num_records") > 0)
     )
     return not only.is_empty() or not rows.head(1).collect().is_empty()
+
+
+def _next_instant(newest_us: int | None) -> datetime:
+    return next_instant(datetime.now(UTC), None if newest_us is None else _instant(newest_us))
 
 
 def _instant(microseconds: int) -> datetime:

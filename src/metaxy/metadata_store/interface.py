@@ -4,7 +4,8 @@ Nothing here knows increments, records or whether the store is open.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -23,10 +24,13 @@ from metaxy.metadata_store.hash_settings import HashSettings, still_agreed
 from metaxy.metadata_store.history import TableCommit
 from metaxy.metadata_store.store_config import MetadataStoreConfig
 from metaxy.metadata_store.table_files import TableFiles
-from metaxy.metadata_store.writing import WriteResult
+from metaxy.metadata_store.writing import WriteResult, next_instant, with_instant
 from metaxy.models.keys import CoercibleToFeatureKey, FeatureKey
 from metaxy.versioning.system_columns import CREATED_AT, FEATURE_VERSION
 from metaxy.versioning.types import HashAlgorithm
+
+WorkOut = Callable[[Scan], pl.DataFrame]
+"""Gives rows to append, without their instant, from those that a store has."""
 
 
 class StoreInterface(ABC):
@@ -135,6 +139,26 @@ class StoreInterface(ABC):
             return Copied(0)
         outcome = self.write_metadata_to_store(key, nw.from_native(rows), note=note)
         return Copied(rows.height, None if outcome is None else outcome.version)
+
+    def append_worked_out(
+        self, key: FeatureKey, work_out: WorkOut, note: CommitNote
+    ) -> WriteResult:
+        """Append rows that are worked out from the stored ones of the note's feature version.
+
+        What others write between the look and the step goes unseen, unless a store sees to it.
+
+        Returns:
+            How many rows were appended; none where there is no table.
+        """
+        scan = self.scan_in_store(key, note.feature_version)
+        rows = None if scan is None else work_out(scan)
+        if rows is None or rows.is_empty():
+            return WriteResult(0)
+        instant = next_instant(datetime.now(UTC), self.newest_instant(key))
+        frame = nw.from_native(with_instant(rows, instant))
+        noted = replace(note, rows=rows.height)
+        outcome = self.write_metadata_to_store(key, frame, note=noted)
+        return WriteResult(rows.height, None if outcome is None else outcome.version)
 
     def drop_in_store(self, key: FeatureKey) -> None:
         """Remove all rows of a feature's table, which exists."""

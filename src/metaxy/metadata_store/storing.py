@@ -10,6 +10,8 @@ from narwhals.typing import IntoFrame
 
 from metaxy.errors import StoreError
 from metaxy.graph.plan import FeaturePlan
+from metaxy.metadata_store.chain import Scan
+from metaxy.metadata_store.closed_tables import not_created
 from metaxy.metadata_store.column_types import refusal
 from metaxy.metadata_store.commits import CommitNote
 from metaxy.metadata_store.deleting import tombstones
@@ -74,6 +76,8 @@ def write_records(
         )
         if not prepared.height:
             return NOTHING_WRITTEN
+        if table is None and contract.table.is_closed:
+            raise not_created(contract.table, store=store.display())
         if table is None and not may_create:
             raise _no_table(store, plan.key)
         rows = prepared.rows if engine == "streaming" else prepared.rows.collect()
@@ -95,19 +99,16 @@ def delete_records(
             f"Say which records of '{plan.key}' to delete: filters=[…] or records=frame. "
             "To delete all that was ever written of it, use drop_feature_metadata."
         )
-    since = time.monotonic()
-    scan = store.scan_in_store(plan.key, stamps.feature_version)
-    if scan is None:
-        return NOTHING_WRITTEN
-    current = records_read(
-        scan, plan.records, filters=(), columns=None, latest_only=True, across_versions=False
-    )
     chosen = None if records is None else polars_frame(records, what="records").lazy()
-    rows = tombstones(current, plan, stamps, filters=conditions(filters), records=chosen).collect()
-    if rows.is_empty():
-        return NOTHING_WRITTEN
-    note = _note("delete", stamps, rows=rows.height)
-    return _committed(store, plan.key, rows, note=note, since=since)
+    wanted = conditions(filters)
+
+    def ending(scan: Scan) -> pl.DataFrame:
+        current = records_read(
+            scan, plan.records, filters=(), columns=None, latest_only=True, across_versions=False
+        )
+        return tombstones(current, plan, stamps, filters=wanted, records=chosen).collect()
+
+    return store.append_worked_out(plan.key, ending, _note("delete", stamps, rows=None))
 
 
 def check_idempotency_key(store: OpenableStore, key: str | None) -> None:
@@ -158,13 +159,13 @@ def _no_children(
     """
     known = {**(table or {}), **contract.declared, **parents.collect_schema()}
     ids = [*contract.id_columns, *contract.parent_columns]
-    versions = pl.Struct({field.column_name: pl.String() for field in contract.fields})
+    versions = pl.Struct({field.column_name: pl.String() for field in contract.fields or ()})
     schema = {name: known[name] for name in ids if name in known}
     return pl.DataFrame(schema=schema | {PROVENANCE_BY_FIELD: versions})
 
 
 def _note(
-    operation: str, stamps: Stamps, *, rows: int, idempotency_key: str | None = None
+    operation: str, stamps: Stamps, *, rows: int | None, idempotency_key: str | None = None
 ) -> CommitNote:
     return CommitNote(
         operation,

@@ -14,7 +14,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any, Final, TypeVar
@@ -82,9 +82,25 @@ _REFUSED: Final = re.compile(r"status code: 4\d\d")
 
 Seen = TypeVar("Seen")
 Rows = pl.DataFrame | pl.LazyFrame
-Stamp = Callable[[int | None], tuple[Rows, int]]
-"""Gives the rows of a commit and their instant (microseconds since 1970, UTC), which must be later
-than the newest instant in the table, which it is told (None: the table has none)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """The rows of a commit.
+
+    Attributes:
+        instant_us: Theirs, in microseconds since 1970, UTC.
+        height: How many they are; None where the note of the commit tells.
+    """
+
+    rows: Rows
+    instant_us: int
+    height: int | None = None
+
+
+Stamp = Callable[[PinnedTable, int | None], Stamped]
+"""Gives the rows of a commit on top of a table, with an instant that is later than the newest one
+in it, which it is told (None: the table has none)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +110,12 @@ class Commit:
     Attributes:
         version: The table's version after the append.
         already_committed: The idempotency key had been committed before; nothing was written.
+        height: How many rows were written, where `Stamped` told.
     """
 
     version: int
     already_committed: bool = False
+    height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +128,7 @@ class _Append:
     note: CommitNote
     transaction: TransactionName
     write_id: str
+    is_isolated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +294,14 @@ class DeltaTables:
     # --- appending -------------------------------------------------------------------------------
 
     def append(
-        self, path: str, stamp: Stamp, note: CommitNote, *, name: str, since: float | None = None
+        self,
+        path: str,
+        stamp: Stamp,
+        note: CommitNote,
+        *,
+        name: str,
+        since: float | None = None,
+        is_isolated: bool = False,
     ) -> Commit:
         """Append rows to an existing table in one commit, once, whatever other writers do.
 
@@ -284,6 +310,9 @@ class DeltaTables:
             note: Its idempotency key, if any, makes a second append of that key a no-op.
             since: As `Handles.taken` takes it; the instant of the rows is later than all that the
                 table has held at that moment.
+            is_isolated: Commit right on top of the version that `stamp` was told, or not at all,
+                for rows that are worked out from those that are there. Others who commit meanwhile
+                make it begin again.
 
         Raises:
             WriteConflictError: Others kept committing first; nothing was written.
@@ -292,7 +321,7 @@ class DeltaTables:
         """
         key = note.idempotency_key
         transaction = self._identity.next_transaction() if key is None else keyed_transaction(key)
-        append = _Append(path, name, stamp, note, transaction, uuid.uuid4().hex)
+        append = _Append(path, name, stamp, note, transaction, uuid.uuid4().hex, is_isolated)
         table = self._existing(path, name, since=since)
         # Nobody has used a name that was just made; looking for it reads the log on a kept handle.
         if key is not None and self._log_says(path, lambda: self._is_committed(table, append)):
@@ -303,15 +332,16 @@ class DeltaTables:
         for _ in attempts(seconds=self._retry_seconds):
             tries += 1
             seen = table.version()
-            failure = self._attempt(table, append)
+            stamped = stamp(table, self.newest_instant_us(table))
+            failure = None if stamped.height == 0 else self._attempt(table, append, stamped)
             if failure is None:
                 self._handles.give_back(path, table)
-                return Commit(table.version())
+                return Commit(table.version(), height=stamped.height)
             table, landed = self._looked_after(
                 append, lambda newer, seen=seen: self._landed(newer, append, since=seen)
             )
             if landed is not None:
-                return landed
+                return replace(landed, height=stamped.height)
             idle += table.version() == seen
             if not self._may_pass(failure) or idle == _FEW:
                 raise self._failed_write(failure, name)
@@ -323,15 +353,19 @@ class DeltaTables:
             feature=name,
         ) from self._secrets.shown(failure)
 
-    def _attempt(self, table: PinnedTable, append: _Append) -> Exception | None:
+    def _attempt(self, table: PinnedTable, append: _Append, stamped: Stamped) -> Exception | None:
         """Try to commit on top of what `table` shows; give what went wrong in the lake."""
-        rows, instant_us = append.stamp(self.newest_instant_us(table))
+        rows = stamped.rows
         schema = rows.collect_schema()
         aligning = alignment(schema, self.schema(table))
         _refuse_conflicts(aligning, append.name)
         aligned = rows.select(aligned_columns(schema, aligning.schema))
         data = aligned if isinstance(aligned, pl.DataFrame) else record_batches(aligned)
-        return self._written(table, data, append, instant_us=instant_us, evolves=aligning.evolves)
+        if stamped.height is not None:
+            append = replace(append, note=replace(append.note, rows=stamped.height))
+        return self._written(
+            table, data, append, instant_us=stamped.instant_us, evolves=aligning.evolves
+        )
 
     def _written(
         self,
@@ -343,6 +377,7 @@ class DeltaTables:
         evolves: bool,
     ) -> Exception | None:
         """Commit rows that are aligned already; give what went wrong in the lake."""
+        is_isolated = isinstance(append, _Append) and append.is_isolated
         write: Callable[..., None] = write_deltalake
         try:
             write(
@@ -354,7 +389,7 @@ class DeltaTables:
                     custom_metadata=append.note.metadata(
                         instant_us=instant_us, write_id=append.write_id
                     ),
-                    max_commit_retries=_RETRIES,
+                    max_commit_retries=0 if is_isolated else _RETRIES,
                     app_transactions=[Transaction(*append.transaction)],
                 ),
                 post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
