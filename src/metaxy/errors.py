@@ -14,6 +14,8 @@
         ├── StoreNotOpenError            (ValueError)
         ├── StoreReadOnlyError
         ├── MetadataSchemaError          (ValueError)   a frame cannot be written
+        │   └── ContractViolationError                  it breaks the contract of a storage class
+        ├── StorageNotRegisteredError    (ValueError)   a storage class waits for its upgrade
         ├── ColumnCollisionError         (ValueError)   two columns would share a name
         ├── MissingColumnsError          (ValueError)   a frame lacks columns that are needed
         ├── HashSettingsMismatchError    (ValueError)   lakes hash in different ways
@@ -251,6 +253,28 @@ class MetadataSchemaError(StoreError, ValueError):
     ) -> None:
         self.reasons = (reasons,) if isinstance(reasons, str) else tuple(reasons)
         super().__init__(itemised(subject, self.reasons), store=store, feature=feature)
+
+
+class ContractViolationError(MetadataSchemaError):
+    """A frame breaks the contract of a storage class; `reasons` has every way in which it does."""
+
+
+class StorageNotRegisteredError(StoreError, ValueError):
+    """A storage class has no table in a lake yet, or changed since; `table` is its table name.
+
+    `metaxy migrations upgrade` brings a lake to what the classes say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        table: str | None = None,
+        store: str | None = None,
+        feature: str | None = None,
+    ) -> None:
+        super().__init__(message, store=store, feature=feature)
+        self.table = table
 
 
 class ColumnCollisionError(StoreError, ValueError):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from metaxy.models.columns import ColumnSpec
+from metaxy.models.contract import TableContract
 from metaxy.models.filters import SqlFilter
 from metaxy.models.keys import FeatureKey, FieldKey
 from metaxy.models.lineage import Lineage
@@ -96,7 +97,7 @@ class FeaturePlan:
         grain: The columns that name one expected row: the id columns or, when an expansion makes
             the records, the id columns that the inputs provide (the expansion's `on` and those of
             the other inputs).
-        columns: What the feature's class declares.
+        contract: What the feature's table promises.
         load_input: The user's override of the hook, None if there is none; not compared.
     """
 
@@ -108,8 +109,13 @@ class FeaturePlan:
     fields: tuple[FieldPlan, ...]
     inputs: tuple[InputPlan, ...]
     grain: tuple[str, ...]
-    columns: tuple[ColumnSpec, ...]
+    contract: TableContract
     load_input: Callable[..., object] | None = field(default=None, compare=False)
+
+    @property
+    def columns(self) -> tuple[ColumnSpec, ...]:
+        """What the feature's class declares."""
+        return self.contract.columns
 
     @property
     def is_root(self) -> bool:

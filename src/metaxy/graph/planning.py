@@ -37,7 +37,7 @@ def feature_plan(
         ),
         inputs=tuple(_input_plan(each, graph=graph, fields=fields) for each in inputs),
         grain=_grain(definition, inputs),
-        columns=definition.columns,
+        contract=definition.contract,
         load_input=definition.load_input,
     )
 

@@ -9,7 +9,7 @@ before it is hashed. All versions are whole (64 hex digits); a store cuts them w
     feature version           feature, id columns, row semantics of dependencies, [field, version]
     code version              [field, code version]
     feature spec version      the canonical spec, a mapping
-    full definition version   columns, spec version, project
+    full definition version   columns, spec version, project; of a storage class its contract, too
     snapshot version          [feature, feature version]
 
 A change in here, or in how filters are written canonically, changes what is stored in lakes: it
@@ -17,6 +17,7 @@ needs a new revision in the domain.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
 from metaxy.graph.canonical import canonical_filters, canonical_spec
 from metaxy.graph.inputs import renames_of
@@ -71,14 +72,18 @@ def feature_spec_version(spec: FeatureSpec) -> str:
 
 
 def full_definition_version(definition: FeatureDefinition) -> str:
-    """The spec, the columns of the class with their descriptions, and the project."""
+    """The spec, the columns of the class with their descriptions, and the project.
+
+    For a storage class, all that its contract says besides, too.
+    """
     columns: Sequence[Encodable] = [
         [column.name, column.dtype, column.nullable, column.description]
         for column in sorted(definition.columns, key=lambda column: column.name)
     ]
-    return digest(
-        DEFINITION_DOMAIN, [columns, feature_spec_version(definition.spec), definition.project]
-    )
+    said: list[Encodable] = [columns, feature_spec_version(definition.spec), definition.project]
+    if definition.table is not None:
+        said.append(cast("Encodable", definition.contract.model_dump(mode="json")))
+    return digest(DEFINITION_DOMAIN, said)
 
 
 def snapshot_version(feature_versions: Iterable[tuple[FeatureKey, str]]) -> str:

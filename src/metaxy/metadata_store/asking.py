@@ -52,9 +52,8 @@ def checked_samples(
     """
     what = f"samples of '{plan.key}'"
     frame = polars_frame(samples, what=what, native_only=native_only)
-    contract = RecordContract(
-        plan.key, plan.grain, tuple(field.key for field in plan.fields), columns=()
-    )
+    fields = tuple(field.key for field in plan.fields)
+    contract = RecordContract.of_names(plan, plan.grain, fields)
     return checked_records(
         frame.lazy(),
         contract,

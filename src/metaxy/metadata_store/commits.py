@@ -22,7 +22,10 @@ WRITER: Final = "metaxy_writer"
 
 _CREATION: Final = "CREATE TABLE"
 _MOVES_NO_ROWS: Final = frozenset(
-    {_CREATION, "OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES"}
+    {
+        *(_CREATION, "OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES"),
+        *("ADD COLUMN", "UPDATE TABLE METADATA", "UPDATE FIELD METADATA"),
+    }
 )
 
 Entry = Mapping[str, Any]

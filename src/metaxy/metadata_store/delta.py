@@ -21,12 +21,14 @@ from metaxy.metadata_store.frames import Filter, conditions
 from metaxy.metadata_store.handles import PinnedTable
 from metaxy.metadata_store.hash_settings import HashSettings, still_agreed
 from metaxy.metadata_store.history import TableCommit
-from metaxy.metadata_store.interface import StoreInterface, WorkOut
+from metaxy.metadata_store.interface import StoreInterface, WorkOut, WorkOutErasure
+from metaxy.metadata_store.maintenance import MaintainedTables, Remainder
 from metaxy.metadata_store.paths import Layout, absolute_root, key_of_path, table_path
 from metaxy.metadata_store.storage import Storage
 from metaxy.metadata_store.store_config import MetadataStoreConfig
 from metaxy.metadata_store.table_files import TableFiles
-from metaxy.metadata_store.tables import WRITE_OPTIONS, DeltaTables, Rows, Stamped
+from metaxy.metadata_store.table_texts import TableTexts
+from metaxy.metadata_store.tables import WRITE_OPTIONS, Rows, Stamped
 from metaxy.metadata_store.tagging import tags_of_table
 from metaxy.metadata_store.versions import (
     NewestTable,
@@ -118,7 +120,7 @@ class DeltaMetadataStore(MetadataStore):
 
     def _make_tables(self) -> None:
         self._storage = Storage.of(self.root_path, self._storage_options)
-        self._tables = DeltaTables(self._storage, write_options=self._write_options)
+        self._tables = MaintainedTables(self._storage, write_options=self._write_options)
         self._lake_settings: HashSettings | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -354,6 +356,21 @@ class DeltaMetadataStore(MetadataStore):
             self._tables.create(path, wanted.schema, name=str(key))
         return self._tables.append_missing(path, missing, note, name=str(key))
 
+    def erase_in_store(
+        self, key: FeatureKey, work_out: WorkOutErasure, note: CommitNote
+    ) -> WriteResult:
+        """Rewrite the table without some rows; older versions of it stay readable."""
+        path = table_path(self.root_path, key, self.layout)
+        if not self._tables.has(path):
+            return WriteResult(0)
+
+        def remaining(table: PinnedTable) -> Remainder | None:
+            erasure = work_out(self._tables.scan(table)) if table.count() else None
+            return None if erasure is None else Remainder(erasure.remaining, rows=erasure.records)
+
+        done = self._tables.rewrite(path, remaining, note, name=str(key), deed="Deleting")
+        return WriteResult(0) if done is None else WriteResult(done.rows, done.version)
+
     def drop_in_store(self, key: FeatureKey) -> None:
         """Leave the table without rows and without the feature's columns.
 
@@ -361,6 +378,23 @@ class DeltaMetadataStore(MetadataStore):
         """
         path = table_path(self.root_path, key, self.layout)
         self._tables.clear(path, pl.Schema(STAMPS), CommitNote("drop", rows=0), name=str(key))
+
+    # --- tables that come into being by an upgrade ------------------------------------------------
+
+    def create_table(self, key: FeatureKey, schema: pl.Schema, texts: TableTexts) -> None:
+        """Create the table of a feature without rows, unless there is one."""
+        path = table_path(self.root_path, key, self.layout)
+        self._tables.create(path, schema, name=str(key), texts=texts)
+
+    def alter_table(self, key: FeatureKey, columns: pl.Schema, texts: TableTexts) -> None:
+        """Give a table those of the columns that it lacks, and let it say these texts."""
+        path = table_path(self.root_path, key, self.layout)
+        self._tables.alter(path, columns, texts, name=str(key))
+
+    def table_texts(self, key: FeatureKey) -> TableTexts | None:
+        """What a table says about itself; None without a table."""
+        table = self._opened(key)
+        return None if table is None else self._tables.texts(table)
 
     # --- how the lake hashes ---------------------------------------------------------------------
 

@@ -19,11 +19,13 @@ from metaxy.metadata_store import system
 from metaxy.metadata_store.chain import Scan
 from metaxy.metadata_store.commits import CommitNote
 from metaxy.metadata_store.copied_rows import Copied, MissingRows
+from metaxy.metadata_store.deleting import Erasure
 from metaxy.metadata_store.frames import Filter, polars_lazy
 from metaxy.metadata_store.hash_settings import HashSettings, still_agreed
 from metaxy.metadata_store.history import TableCommit
 from metaxy.metadata_store.store_config import MetadataStoreConfig
 from metaxy.metadata_store.table_files import TableFiles
+from metaxy.metadata_store.table_texts import TableTexts
 from metaxy.metadata_store.writing import WriteResult, next_instant, with_instant
 from metaxy.models.keys import CoercibleToFeatureKey, FeatureKey
 from metaxy.versioning.system_columns import CREATED_AT, FEATURE_VERSION
@@ -31,6 +33,8 @@ from metaxy.versioning.types import HashAlgorithm
 
 WorkOut = Callable[[Scan], pl.DataFrame]
 """Gives rows to append, without their instant, from those that a store has."""
+WorkOutErasure = Callable[[pl.LazyFrame], Erasure | None]
+"""Gives what is to stay of all stored rows; None when that is all of them."""
 
 
 class StoreInterface(ABC):
@@ -160,10 +164,24 @@ class StoreInterface(ABC):
         outcome = self.write_metadata_to_store(key, frame, note=noted)
         return WriteResult(rows.height, None if outcome is None else outcome.version)
 
+    def erase_in_store(
+        self, key: FeatureKey, work_out: WorkOutErasure, note: CommitNote
+    ) -> WriteResult:
+        """Let only some rows stay in a feature's table, in one step.
+
+        Returns:
+            How many records went; none where there is no table.
+        """
+        del work_out, note
+        raise self._only_appends("delete rows of", key)
+
     def drop_in_store(self, key: FeatureKey) -> None:
         """Remove all rows of a feature's table, which exists."""
-        raise StoreError(
-            f"{self.display()} can't drop '{key}': a {type(self).__name__} only appends.",
+        raise self._only_appends("drop", key)
+
+    def _only_appends(self, deed: str, key: FeatureKey) -> StoreError:
+        return StoreError(
+            f"{self.display()} can't {deed} '{key}': a {type(self).__name__} only appends.",
             store=self.display(),
             feature=str(key),
         )
@@ -172,6 +190,30 @@ class StoreInterface(ABC):
         """The features and the system tables that there are, sorted."""
         found = {key for key in system.TABLE_KEYS if self.read_metadata_in_store(key) is not None}
         return tuple(sorted(found.union(self.features_in_store())))
+
+    # --- tables that come into being by an upgrade ------------------------------------------------
+
+    def create_table(self, key: FeatureKey, schema: pl.Schema, texts: TableTexts) -> None:
+        """Create the table of a feature without rows, unless there is one."""
+        del schema, texts
+        raise self._no_upgrades(key)
+
+    def alter_table(self, key: FeatureKey, columns: pl.Schema, texts: TableTexts) -> None:
+        """Give a table those of the columns that it lacks, and let it say these texts."""
+        del columns, texts
+        raise self._no_upgrades(key)
+
+    def table_texts(self, key: FeatureKey) -> TableTexts | None:
+        """What a table says about itself; None without a table."""
+        raise self._no_upgrades(key)
+
+    def _no_upgrades(self, key: FeatureKey) -> StoreError:
+        return StoreError(
+            f"{self.display()} can't hold the table of the storage class '{key}': a "
+            f"{type(self).__name__} creates tables by writing to them.",
+            store=self.display(),
+            feature=str(key),
+        )
 
     # --- versions of tables: for stores that keep them --------------------------------------------
 

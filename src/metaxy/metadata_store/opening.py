@@ -15,6 +15,7 @@ from metaxy.errors import (
     StoreReadOnlyError,
     redact,
 )
+from metaxy.metadata_store.active import at_hand
 from metaxy.metadata_store.chain import Fallback, Scan, first_with_rows
 from metaxy.metadata_store.hash_settings import (
     HashSettings,
@@ -245,7 +246,7 @@ def _counting(
     def opened(self: _Store, mode: AccessMode = "read") -> Generator[_Store]:
         if mode not in ("read", "write"):
             raise ValueError(f"The mode is {mode!r}; a store is opened for 'read' or 'write'.")
-        with open_store(self, mode), self._counted(mode):  # pyright: ignore[reportPrivateUsage] -- a method of the class in all but place
+        with open_store(self, mode), self._counted(mode), at_hand(self):  # pyright: ignore[reportPrivateUsage] -- a method of the class in all but place
             yield self
 
     return opened

@@ -12,11 +12,18 @@ from typing import Final, Literal
 
 import polars as pl
 
-from metaxy.errors import MetadataSchemaError, counted, did_you_mean, listed
+from metaxy.errors import (
+    ContractViolationError,
+    MetadataSchemaError,
+    counted,
+    did_you_mean,
+    listed,
+)
 from metaxy.graph.plan import FeaturePlan
 from metaxy.metadata_store.alignment import alignment, struct_fields, typed
+from metaxy.metadata_store.closed_tables import cast_to, closed_reasons
 from metaxy.metadata_store.column_types import id_refusal, name_refusal, polars_type, refusal
-from metaxy.models.columns import ColumnSpec
+from metaxy.models.contract import TableContract
 from metaxy.models.keys import FeatureKey, FieldKey
 from metaxy.versioning.provenance import with_data_versions, with_record_provenance
 from metaxy.versioning.row_hash import RowHasher
@@ -39,36 +46,50 @@ class RecordContract:
     """What every record of a feature must have.
 
     Attributes:
-        columns: What the feature's class declares.
+        table: The contract of the table, whatever kind of class declares it.
+        fields: None for rows that have no versions yet; then by-field columns aren't looked for.
         parent_columns: For a feature whose records are made by expansion: what names a parent.
     """
 
-    feature: FeatureKey
-    id_columns: tuple[str, ...]
-    fields: tuple[FieldKey, ...]
-    columns: tuple[ColumnSpec, ...]
+    table: TableContract
+    fields: tuple[FieldKey, ...] | None
     parent_columns: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, plan: FeaturePlan) -> "RecordContract":
         """The contract of a planned feature."""
         return cls(
-            plan.key,
-            plan.id_columns,
+            plan.contract,
             tuple(field.key for field in plan.fields),
-            plan.columns,
             plan.grain if plan.expands else (),
         )
+
+    @classmethod
+    def of_names(
+        cls, plan: FeaturePlan, names: tuple[str, ...], fields: tuple[FieldKey, ...]
+    ) -> "RecordContract":
+        """Of a frame that must only name something of a feature and say its versions."""
+        return cls(TableContract(key=plan.key, project=plan.project, grain=names), fields)
+
+    @property
+    def feature(self) -> FeatureKey:
+        """Whose records they are."""
+        return self.table.key
+
+    @property
+    def id_columns(self) -> tuple[str, ...]:
+        """The columns that name a record."""
+        return self.table.grain
 
     @property
     def declared(self) -> dict[str, pl.DataType]:
         """The types of the declared columns."""
-        return {column.name: polars_type(column.dtype) for column in self.columns}
+        return {column.name: polars_type(column.dtype) for column in self.table.columns}
 
     @property
     def required(self) -> tuple[str, ...]:
         """The columns in which no record may have null, each once."""
-        declared = (column.name for column in self.columns if not column.nullable)
+        declared = (column.name for column in self.table.columns if not column.nullable)
         return tuple(dict.fromkeys((*self.id_columns, *self.parent_columns, *declared)))
 
 
@@ -93,17 +114,21 @@ def checked_records(
         by-field columns that the frame has.
 
     Raises:
-        MetadataSchemaError: With a reason for each thing that is wrong.
+        MetadataSchemaError: With a reason for each thing that is wrong; a `ContractViolationError`
+            where the contract is a closed one.
     """
     schema = frame.collect_schema()
     reasons = _schema_reasons(schema, contract, table)
+    if contract.table.is_closed:
+        reasons += closed_reasons(schema, contract.table, table)
     settled = frame.select(_settled_columns(schema, contract, table))
     settled_schema = settled.collect_schema()
     reasons += _type_reasons(settled_schema, contract, table)
     if read:
         reasons += _data_reasons(settled, settled_schema, contract, engine=engine)
     if reasons:
-        raise MetadataSchemaError(
+        refused = ContractViolationError if contract.table.is_closed else MetadataSchemaError
+        raise refused(
             subject or f"Records of '{contract.feature}' can't be written",
             sorted(reasons),
             feature=str(contract.feature),
@@ -128,11 +153,12 @@ def stamped_records(
     `metaxy_created_at` is left null: the instant is known only when the commit is made.
     """
     schema = records.collect_schema()
+    fields = contract.fields or ()
     supplied = struct_fields(schema.get(DATA_VERSION_BY_FIELD))
     versioned = with_data_versions(
-        with_record_provenance(records, contract.fields, hasher=hasher),
-        contract.fields,
-        supplied=[field for field in contract.fields if field.column_name in supplied],
+        with_record_provenance(records, fields, hasher=hasher),
+        fields,
+        supplied=[field for field in fields if field.column_name in supplied],
         hasher=hasher,
     )
     values = {
@@ -209,12 +235,14 @@ def _schema_reasons(
             refused = name_refusal(name, known)
             reasons += [] if refused is None else [refused]
             known.append(name)
-    return reasons + _struct_reasons(schema, contract)
+    return (
+        reasons if contract.fields is None else reasons + _struct_reasons(schema, contract.fields)
+    )
 
 
-def _struct_reasons(schema: pl.Schema, contract: RecordContract) -> list[str]:
+def _struct_reasons(schema: pl.Schema, own: Sequence[FieldKey]) -> list[str]:
     """What is wrong with the by-field columns."""
-    wanted = sorted(field.column_name for field in contract.fields)
+    wanted = sorted(field.column_name for field in own)
     if PROVENANCE_BY_FIELD not in schema:
         return [
             (
@@ -263,10 +291,10 @@ def _type_reason(
     declared = contract.declared.get(name, dtype)
     stored = dtype if table is None else table.get(name, dtype)
     if not _holds(declared, dtype):
-        has = f"the class declares {declared}"
+        has, way_out = f"the class declares {declared}", cast_to(declared, dtype)
         if declared == stored:
-            return f"'{name}' is {dtype}, and {has}, as the table has it: cast it"
-        return f"'{name}' is {dtype}, and {has}: cast it, or change the class"
+            return f"'{name}' is {dtype}, and {has}, as the table has it: {way_out}"
+        return f"'{name}' is {dtype}, and {has}: {way_out}, or change the class"
     refused = id_refusal(name, dtype) if name in contract.id_columns else refusal(name, dtype)
     if refused is not None:
         return refused
@@ -330,7 +358,7 @@ def _null_counts(schema: pl.Schema, contract: RecordContract) -> dict[str, pl.Ex
     if not isinstance(struct, pl.Struct):
         return counts
     fields = struct_fields(struct)
-    for field in contract.fields:
+    for field in contract.fields or ():
         if field.column_name in fields:
             text = pl.col(PROVENANCE_BY_FIELD).struct.field(field.column_name)
             counts[f"'{PROVENANCE_BY_FIELD}.{field.column_name}' is null"] = text.null_count()

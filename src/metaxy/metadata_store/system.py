@@ -4,6 +4,7 @@
 - `metaxy-system/events`: one row an event, such as a push, a drop, a deletion.
 - `metaxy-system/lake`: how the lake hashes.
 - `metaxy-system/tags`: one row a tag that was set or removed.
+- `metaxy-system/meta_tables`: one row a table of a storage class and upgrade that changed it.
 
 They are ordinary append-only tables without the columns of records. docs/format.md lists theirs.
 """
@@ -28,7 +29,8 @@ FEATURE_VERSIONS_KEY: Final = FeatureKey.system("feature_versions")
 EVENTS_KEY: Final = FeatureKey.system("events")
 LAKE_KEY: Final = FeatureKey.system("lake")
 TAGS_KEY: Final = FeatureKey.system("tags")
-TABLE_KEYS: Final = (EVENTS_KEY, FEATURE_VERSIONS_KEY, LAKE_KEY, TAGS_KEY)
+META_TABLES_KEY: Final = FeatureKey.system("meta_tables")
+TABLE_KEYS: Final = (EVENTS_KEY, FEATURE_VERSIONS_KEY, LAKE_KEY, META_TABLES_KEY, TAGS_KEY)
 """All system tables, sorted."""
 
 FEATURE_VERSIONS: Final = pl.Schema(
@@ -77,6 +79,23 @@ TAGS: Final = pl.Schema(
         "kind": pl.String(),
         "message": pl.String(),
         "tables": pl.List(pl.Struct({"feature_key": pl.String(), "table_version": pl.Int64()})),
+    }
+)
+META_TABLES: Final = pl.Schema(
+    {
+        "uid": pl.String(),
+        "revision": pl.Int64(),
+        "recorded_at": INSTANT,
+        "project": pl.String(),
+        "table_name": pl.String(),
+        "feature_key": pl.String(),
+        "identifier": pl.String(),
+        "namespace": pl.String(),
+        "description": pl.String(),
+        "labels": pl.List(pl.String()),
+        "class_path": pl.String(),
+        "contract_hash": pl.String(),
+        "contract": pl.String(),
     }
 )
 FORMAT_VERSION: Final = 1

@@ -10,6 +10,7 @@ as a `CommitNote`. Three facts of delta-rs shape it (all tried out):
 """
 
 import inspect
+import json
 import re
 import time
 import uuid
@@ -24,6 +25,7 @@ from deltalake import (
     CommitProperties,
     DeltaTable,
     PostCommitHookProperties,
+    Schema,
     Transaction,
     WriterProperties,
     write_deltalake,
@@ -48,7 +50,8 @@ from metaxy.metadata_store.identity import TransactionName, WriterIdentity, keye
 from metaxy.metadata_store.retrying import attempts
 from metaxy.metadata_store.secrecy import Secrets
 from metaxy.metadata_store.storage import Storage
-from metaxy.metadata_store.streaming import BatchStream, arrow_schema, record_batches
+from metaxy.metadata_store.streaming import BatchStream, record_batches
+from metaxy.metadata_store.table_texts import LABELS, TableTexts, read_labels, text_change
 
 TABLE_PROPERTIES: Final = {
     "delta.appendOnly": "true",
@@ -189,7 +192,7 @@ class DeltaTables:
         try:
             return reading()
         except BaseException as error:  # noqa: BLE001 -- panics are no Exception
-            failure = _failure(error)
+            failure = failure_of(error)
         told = self._secrets.told(failure)
         raise UnreadableTableError(
             f"The Delta table at '{redact(path)}' can't be opened: {told}"
@@ -258,6 +261,7 @@ class DeltaTables:
         *,
         name: str,
         properties: Mapping[str, str] | None = None,
+        texts: TableTexts | None = None,
     ) -> PinnedTable:
         """Create a table, or give the one that somebody else has just created.
 
@@ -266,20 +270,22 @@ class DeltaTables:
         """
         begin_work()
         failure: Exception | None = None
+        texts = texts or TableTexts()
         for tries, _ in enumerate(attempts(seconds=self._retry_seconds), start=1):
             try:
                 DeltaTable.create(
                     path,
-                    arrow_schema(schema),
+                    texts.arrow_schema(schema),
                     mode="error",
                     name=name,
-                    configuration={**TABLE_PROPERTIES, **(properties or {})},
+                    description=texts.description or None,
+                    configuration={**TABLE_PROPERTIES, **texts.properties, **(properties or {})},
                     storage_options=self._storage.delta_options or None,
                     commit_properties=CommitProperties(max_commit_retries=0),
                     raise_if_key_not_exists=False,
                 )
             except BaseException as error:  # noqa: BLE001 -- panics are no Exception
-                failure = _failure(error)
+                failure = failure_of(error)
             table = self.opened(path)
             if table is not None:
                 return table
@@ -290,6 +296,56 @@ class DeltaTables:
             f"{self._secrets.told(failure)}",
             feature=name,
         ) from self._secrets.shown(failure)
+
+    # --- altering --------------------------------------------------------------------------------
+
+    def texts(self, table: PinnedTable) -> TableTexts:
+        """What a table and its columns say about themselves."""
+        about = table.metadata()
+        columns: dict[str, Mapping[str, str]] = {
+            each.name: {name: str(text) for name, text in each.metadata.items()}
+            for each in table.schema().fields
+        }
+        return TableTexts(about.description or "", read_labels(about.configuration), columns)
+
+    def alter(self, path: str, columns: pl.Schema, texts: TableTexts, *, name: str) -> None:
+        """Give a table the columns that it lacks, and let it say these texts.
+
+        Each kind of change is a commit of its own; one that was cut off goes on when repeated.
+        Nothing is committed where nothing is to be changed.
+
+        Raises:
+            StoreError: It failed; some of the changes may have been made.
+        """
+        failure: Exception | None = None
+        for _ in attempts(seconds=self._retry_seconds):
+            table = self._existing(path, name)
+            try:
+                self._alter(table, columns, texts)
+            except BaseException as error:  # noqa: BLE001 -- panics are no Exception
+                failure = failure_of(error)
+            else:
+                return
+            if not isinstance(failure, CommitFailedError):
+                break
+        raise StoreError(
+            f"The table of '{name}' can't be altered: {self._secrets.told(failure)}", feature=name
+        ) from self._secrets.shown(failure)
+
+    def _alter(self, table: PinnedTable, columns: pl.Schema, texts: TableTexts) -> None:
+        present = self.schema(table)
+        lacking = pl.Schema({each: kind for each, kind in columns.items() if each not in present})
+        if lacking:
+            fields = Schema.from_arrow(texts.arrow_schema(lacking)).fields
+            table.alter.add_columns(fields)
+        change = text_change(self.texts(table), texts)
+        if change.description is not None:
+            table.alter.set_table_description(change.description)
+        if change.labels is not None:
+            labels = json.dumps(change.labels, ensure_ascii=False)
+            table.alter.set_table_properties({LABELS: labels}, raise_if_not_exists=False)
+        for column, said in change.columns.items():
+            table.alter.set_column_metadata(column, dict(said))
 
     # --- appending -------------------------------------------------------------------------------
 
@@ -396,7 +452,7 @@ class DeltaTables:
                 **({"writer_properties": _writer_properties(data)} | self._write_options),
             )
         except BaseException as error:  # noqa: BLE001 -- panics are no Exception
-            return _failure(error)
+            return failure_of(error)
         return None
 
     def _is_committed(self, table: DeltaTable, append: _Append) -> bool:
@@ -577,7 +633,7 @@ class DeltaTables:
                     ),
                 )
             except BaseException as error:  # noqa: BLE001 -- panics are no Exception
-                failure = _failure(error)
+                failure = failure_of(error)
             else:
                 return
             if not isinstance(failure, CommitFailedError):
@@ -604,7 +660,7 @@ class DeltaTables:
             except CommitFailedError:
                 continue
             except BaseException as error:  # noqa: BLE001 -- panics are no Exception
-                _failure(error)
+                failure_of(error)
             return
 
 
@@ -622,7 +678,7 @@ def _writer_properties(rows: Rows) -> WriterProperties:
     return WRITER_PROPERTIES if isinstance(rows, pl.DataFrame) else STREAM_PROPERTIES
 
 
-def _failure(error: BaseException) -> Exception:
+def failure_of(error: BaseException) -> Exception:
     """What went wrong in delta-rs, be it a panic; anything else that is no Exception goes on."""
     if isinstance(error, Exception):
         return error

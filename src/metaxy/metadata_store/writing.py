@@ -137,9 +137,8 @@ def _checked_parents(
             feature=str(contract.feature),
         )
     own = {*contract.parent_columns, PROVENANCE_BY_FIELD}
-    as_records = RecordContract(
-        contract.feature, contract.parent_columns, contract.fields, columns=()
-    )
+    of_parents = contract.table.model_copy(update={"columns": (), "grain": contract.parent_columns})
+    as_records = RecordContract(of_parents, contract.fields)
     names = [name for name in parents.collect_schema().names() if name in own]
     return checked_records(
         parents.select(names),

@@ -2,11 +2,13 @@
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from metaxy.config import MetaxyConfig
 from metaxy.feature.registry import FeatureRegistry
 from metaxy.graph.graph import FeatureGraph
+from metaxy.metadata_store.active import set_default_store
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.project.discovery import feature_modules, import_feature_modules
 from metaxy.project.stores import build_store
@@ -59,5 +61,6 @@ def init_metaxy(
         config = MetaxyConfig.load(config, search_parents=search_parents)
     MetaxyConfig.set(config)
     FeatureRegistry.active().default_project = config.project
+    set_default_store(partial(build_store, config))
     modules = import_feature_modules(feature_modules(config), folder=config.folder)
     return Project(config, modules)

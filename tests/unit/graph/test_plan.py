@@ -3,6 +3,7 @@
 from definitions import feature, graph_of
 from metaxy.graph.plan import FeaturePlan, FieldPlan, InputPlan, RecordsPlan
 from metaxy.models.columns import ColumnSpec
+from metaxy.models.contract import TableContract
 from metaxy.models.feature_spec import FeatureDep
 from metaxy.models.fields import ALL, FieldDep, FieldSpec
 from metaxy.models.fields_mapping import FieldsMapping
@@ -52,7 +53,12 @@ def test_a_plan_has_everything_of_a_feature_and_its_inputs() -> None:
             ),
         ),
         grain=("id", "store"),
-        columns=(ColumnSpec("count", "string"),),
+        contract=TableContract(
+            faces,
+            project="films",
+            columns=(ColumnSpec("count", "string"),),
+            grain=("id", "store"),
+        ),
     )
 
 
