@@ -14,6 +14,7 @@ from metaxy.cli.options import features_argument, json_option, store_option
 from metaxy.errors import counted, listed
 from metaxy.models.keys import FeatureKey
 from metaxy.project.status import FeatureState, FeatureStatus, feature_status, own_features
+from metaxy.project.stores import store_name
 
 _WORDS: dict[FeatureState, str] = {
     "in_sync": "in sync",
@@ -58,7 +59,7 @@ def status(
         if as_json:
             output.json_data(_as_json(opened, statuses))
         else:
-            _print(statuses)
+            _print(opened, statuses)
             output.message(f"\n{_summary(statuses)}")
     if any(each.state == "failed" for each in statuses):
         return ExitCode.ERROR
@@ -79,9 +80,9 @@ def _statuses(opened: OpenStore, features: Sequence[str]) -> list[FeatureStatus]
     return statuses
 
 
-def _print(statuses: Sequence[FeatureStatus]) -> None:
+def _print(opened: OpenStore, statuses: Sequence[FeatureStatus]) -> None:
     output.table(
-        ["feature", "state", "records", "added", "changed", "removed", "last write"],
+        ["feature", "state", "records", "added", "changed", "removed", "source", "last write"],
         [
             (
                 str(each.key),
@@ -90,13 +91,15 @@ def _print(statuses: Sequence[FeatureStatus]) -> None:
                 each.added,
                 each.changed,
                 each.removed,
+                _source_name(opened, each),
                 each.last_write_at,
             )
             for each in statuses
         ],
         numbers=("records", "added", "changed", "removed"),
     )
-    notes = [f"{each.key}: {note}" for each in statuses for note in _notes(each)]
+    notes = [f"{each.key}: {note}" for each in statuses for note in _notes(opened, each)]
+    notes += _other_stores(opened, statuses)
     roots = [str(each.key) for each in statuses if each.state == "not_compared"]
     if roots:
         notes.append(f"Not compared: roots. resolve_update(…, samples=…) of {listed(roots)} can.")
@@ -104,10 +107,28 @@ def _print(statuses: Sequence[FeatureStatus]) -> None:
         output.message("\n" + "\n".join(notes))
 
 
-def _notes(status: FeatureStatus) -> list[str]:
+def _source_name(opened: OpenStore, status: FeatureStatus) -> str | None:
+    if status.source is None:
+        return None
+    return store_name(opened.project.config, opened.name, status.source.place)
+
+
+def _other_stores(opened: OpenStore, statuses: Sequence[FeatureStatus]) -> list[str]:
+    """Which stores the names of sources stand for, apart from the one that is asked."""
+    stores = {
+        _source_name(opened, each): each.source.store
+        for each in statuses
+        if each.source is not None and each.source.is_fallback
+    }
+    return [f"Fallback store '{name}': {store}." for name, store in stores.items()]
+
+
+def _notes(opened: OpenStore, status: FeatureStatus) -> list[str]:
     notes: list[str] = []
     if status.error is not None:
         notes.append(status.error)
+    if status.unanswered is not None:
+        notes.append(status.unanswered)
     if status.waits_for:
         upstreams = listed(map(str, status.waits_for))
         notes.append(f"no records of the current version of its upstream {upstreams} yet.")
@@ -117,7 +138,9 @@ def _notes(status: FeatureStatus) -> list[str]:
         columns = ", ".join(status.grain)
         notes.append(f"added and changed count what it is made from, by {columns}.")
     if status.state == "not_written" and not status.has_older_versions:
-        notes.append("a root without records; write_metadata(…) adds the first.")
+        source = _source_name(opened, status)
+        there = "" if source is None else f" of its own; they are read from '{source}'"
+        notes.append(f"a root without records{there}; write_metadata(…) adds the first.")
     return notes
 
 
@@ -149,6 +172,9 @@ def _as_json(opened: OpenStore, statuses: Sequence[FeatureStatus]) -> dict[str, 
                 "counts_parents": each.counts_parents,
                 "waits_for": [str(key) for key in each.waits_for],
                 "has_older_versions": each.has_older_versions,
+                "source": _source_name(opened, each),
+                "source_store": None if each.source is None else each.source.store,
+                "unanswered": each.unanswered,
                 "error": each.error,
             }
             for each in statuses

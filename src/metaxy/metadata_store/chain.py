@@ -6,7 +6,7 @@ versions only, doesn't hide what lies behind.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -25,12 +25,15 @@ class Scan:
         has_rows: Looks whether there are any.
         instants: As in `metaxy.versioning.inputs.StoredRows`.
         source: The display text of the store.
+        place: Where the store stands in the chain: nothing for the first one, else which fallback
+            it is, which of that one's fallbacks, and so on, counted from 0.
     """
 
     frame: pl.LazyFrame
     has_rows: Callable[[], bool]
     instants: tuple[datetime, ...] | None
     source: str
+    place: tuple[int, ...] = ()
 
 
 class Link(Protocol):
@@ -71,8 +74,11 @@ def first_with_rows(
     if own is not None and (not fallbacks or own.has_rows()):
         return own
     empty = own
-    for fallback in fallbacks:
+    for index, fallback in enumerate(fallbacks):
         found, has_rows = _asked(fallback, key, feature_version)
+        if found is None:
+            continue
+        found = replace(found, place=(index, *found.place))
         if has_rows:
             return found
         empty = empty or found

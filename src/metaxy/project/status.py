@@ -11,7 +11,7 @@ from typing import Any, Literal
 import narwhals as nw
 import polars as pl
 
-from metaxy.errors import MetaxyError
+from metaxy.errors import FallbackStoreError, MetaxyError
 from metaxy.graph.graph import FeatureGraph
 from metaxy.graph.plan import FeaturePlan
 from metaxy.metadata_store.base import MetadataStore
@@ -34,6 +34,25 @@ _PENDING: frozenset[FeatureState] = frozenset({"pending", "waiting", "not_writte
 
 
 @dataclass(frozen=True, slots=True)
+class FeatureSource:
+    """The store of a chain that the records of a feature come from, for all who read them.
+
+    Attributes:
+        store: Its display text, without credentials.
+        place: Where it stands: nothing for the store itself, else which of its fallbacks it is,
+            which of that one's fallbacks, and so on, counted from 0.
+    """
+
+    store: str
+    place: tuple[int, ...] = ()
+
+    @property
+    def is_fallback(self) -> bool:
+        """Whether it is another store than the one that was asked."""
+        return bool(self.place)
+
+
+@dataclass(frozen=True, slots=True)
 class FeatureStatus:
     """How a feature stands in a store.
 
@@ -50,6 +69,9 @@ class FeatureStatus:
         waits_for: Upstreams that have never had records of their current version, in the store or
             its fallbacks.
         has_older_versions: Whether there are rows, but none of the current feature version.
+        source: Where readers get its records of the current version from; None if no store has
+            any. Increments of the feature itself look into the store alone all the same.
+        unanswered: Why a fallback that may be the source couldn't be asked.
         error: Why it can't be told.
     """
 
@@ -66,6 +88,8 @@ class FeatureStatus:
     counts_parents: bool = False
     waits_for: tuple[FeatureKey, ...] = ()
     has_older_versions: bool = False
+    source: FeatureSource | None = None
+    unanswered: str | None = None
     error: str | None = None
 
     @property
@@ -98,7 +122,7 @@ def feature_status(store: MetadataStore, key: FeatureKey) -> FeatureStatus:
         counts_parents=set(plan.grain) != set(plan.id_columns),
     )
     try:
-        return _compared(store, plan, _stored(store, plan, begun))
+        return _compared(store, plan, _located(store, plan, _stored(store, plan, begun)))
     except MetaxyError as error:
         return replace(begun, state="failed", error=str(error))
 
@@ -116,6 +140,17 @@ def _stored(store: MetadataStore, plan: FeaturePlan, status: FeatureStatus) -> F
         last_write_at=newest,
         has_older_versions=not _was_written(store, plan.key, is_own=True),
     )
+
+
+def _located(store: MetadataStore, plan: FeaturePlan, status: FeatureStatus) -> FeatureStatus:
+    """Add where its records come from."""
+    try:
+        rows = store.scan_chain(plan.key, status.feature_version)
+        if rows is None or not rows.has_rows():
+            return status
+    except FallbackStoreError as error:
+        return replace(status, unanswered=str(error))
+    return replace(status, source=FeatureSource(rows.source, rows.place))
 
 
 def _compared(store: MetadataStore, plan: FeaturePlan, status: FeatureStatus) -> FeatureStatus:

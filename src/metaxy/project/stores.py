@@ -1,6 +1,6 @@
 """Stores from settings: the class by its type, the options by its model, fallbacks by name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -45,6 +45,18 @@ def build_store(
     if config.project is not None:  # then the store refuses writes to other projects' features
         arguments["project"] = config.project
     return kind.from_config(settings, **(arguments | runtime))
+
+
+def store_name(config: MetaxyConfig, name: str, place: Sequence[int]) -> str:
+    """The name of a store in the chain that `build_store` makes of a named one.
+
+    Args:
+        place: As `metaxy.metadata_store.chain.Scan` has it.
+    """
+    for index in place:
+        model = store_class(config, name).config_model()
+        name = model.model_validate(config.options(name)).fallback_stores[index]
+    return name
 
 
 def store_class(config: MetaxyConfig, name: str) -> type[MetadataStore]:

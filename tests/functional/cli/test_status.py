@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli_project import FEATURES, Cli, Compute, WriteRoot
+from cli_project import FEATURES, SETTINGS, Cli, Compute, WriteRoot
 
 TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 
@@ -16,10 +16,10 @@ def test_a_new_lake_is_pending(project: Path, metaxy: Cli) -> None:
 
     assert ended.code == 2
     assert ended.out.splitlines() == [
-        "feature      state        records  added  changed  removed  last write",
-        "video        not written        0      -        -        -  -",
-        "video/crop   waiting            0      -        -        0  -",
-        "video/faces  waiting            0      -        -        0  -",
+        "feature      state        records  added  changed  removed  source  last write",
+        "video        not written        0      -        -        -  -       -",
+        "video/crop   waiting            0      -        -        0  -       -",
+        "video/faces  waiting            0      -        -        0  -       -",
     ]
     assert ended.err.splitlines() == [
         "",
@@ -44,10 +44,10 @@ def test_each_feature_is_counted_against_what_it_is_made_from(
 
     assert ended.code == 2
     assert TIME.sub("TIME", ended.out).splitlines() == [
-        "feature      state         records  added  changed  removed  last write",
-        "video        not compared        4      -        -        -  TIME",
-        "video/crop   pending             3      1        1        0  TIME",
-        "video/faces  pending             0      3        0        0  -",
+        "feature      state         records  added  changed  removed  source  last write",
+        "video        not compared        4      -        -        -  dev     TIME",
+        "video/crop   pending             3      1        1        0  dev     TIME",
+        "video/faces  pending             0      3        0        0  -       -",
     ]
     assert ended.err.splitlines()[-1] == "Pending: 2 of 3 features."
 
@@ -81,7 +81,7 @@ def test_new_code_makes_all_records_pending(
 
     assert ended.code == 2
     assert TIME.sub("TIME", ended.out).splitlines()[1:] == [
-        "video/faces  pending        0      2        0        0  TIME",
+        "video/faces  pending        0      2        0        0  -       TIME",
     ]
     assert "video/faces: the store has records of older versions of it only." in ended.err
 
@@ -95,7 +95,9 @@ def test_the_store_can_be_chosen(metaxy: Cli, write_root: WriteRoot, compute: Co
     assert metaxy("status").code == 2
 
 
-def test_json_has_stable_fields(metaxy: Cli, write_root: WriteRoot, compute: Compute) -> None:
+def test_json_has_stable_fields(
+    project: Path, metaxy: Cli, write_root: WriteRoot, compute: Compute
+) -> None:
     """The JSON is the documented one: numbers plain, times in UTC, what is unknown null."""
     write_root(a="1", b="1")
     compute("video/crop")
@@ -109,6 +111,7 @@ def test_json_has_stable_fields(metaxy: Cli, write_root: WriteRoot, compute: Com
     root, crop = ended.data["features"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", crop.pop("last_write_at"))
     assert re.fullmatch("[0-9a-f]{64}", crop.pop("feature_version"))
+    assert crop.pop("source_store") == f"DeltaMetadataStore({project}/lake)"
     assert crop == {
         "feature": "video/crop",
         "project": "demo",
@@ -121,9 +124,72 @@ def test_json_has_stable_fields(metaxy: Cli, write_root: WriteRoot, compute: Com
         "counts_parents": False,
         "waits_for": [],
         "has_older_versions": False,
+        "source": "dev",
+        "unanswered": None,
         "error": None,
     }
     assert (root["state"], root["added"]) == ("not_compared", None)
+
+
+CHAIN = """
+[stores.branch]
+type = "delta"
+[stores.branch.config]
+root_path = "branch_lake"
+fallback_stores = ["other", "dev"]
+"""
+
+
+def test_the_store_that_a_feature_comes_from_is_named(
+    project: Path, metaxy: Cli, write_root: WriteRoot, compute: Compute
+) -> None:
+    """By its name in the configuration, wherever in the chain it stands; then what it is."""
+    settings = SETTINGS + 'fallback_stores = ["dev"]\n' + CHAIN.replace(', "dev"', "")
+    (project / "metaxy.toml").write_text(settings)
+    write_root("dev", a="1")
+    compute("video/crop", store_name="other")
+    compute("video/faces", store_name="branch")
+
+    ended = metaxy("status", "--store", "branch")
+
+    assert ended.code == 2
+    assert TIME.sub("TIME", ended.out).splitlines() == [
+        "feature      state        records  added  changed  removed  source  last write",
+        "video        not written        0      -        -        -  dev     -",
+        "video/crop   pending            0      1        0        0  other   -",
+        "video/faces  in sync            1      0        0        0  branch  TIME",
+    ]
+    assert ended.err.splitlines() == [
+        "",
+        "video: a root without records of its own; they are read from 'dev'; "
+        "write_metadata(…) adds the first.",
+        f"Fallback store 'dev': DeltaMetadataStore({project}/lake).",
+        f"Fallback store 'other': DeltaMetadataStore({project}/other_lake).",
+        "",
+        "Pending: 2 of 3 features.",
+    ]
+    told = metaxy("status", "--store", "branch", "--json").data["features"]
+    assert [each["source"] for each in told] == ["dev", "other", "branch"]
+    assert told[0]["source_store"] == f"DeltaMetadataStore({project}/lake)"
+
+
+def test_a_fallback_that_does_not_answer_hides_no_counts(
+    project: Path, metaxy: Cli, write_root: WriteRoot
+) -> None:
+    """Where the records may come from is told to be unknown; what is to be done, isn't."""
+    (project / "metaxy.toml").write_text(SETTINGS + CHAIN)
+    write_root("branch", a="1")
+    log = project / "other_lake" / "video" / "crop.delta" / "_delta_log"
+    log.mkdir(parents=True)
+    (log / f"{0:020}.json").write_text("{torn")
+
+    ended = metaxy("status", "--store", "branch", "--json", "video/crop", "video")
+
+    video, crop = ended.data["features"]
+    assert (video["source"], video["unanswered"]) == ("branch", None)
+    assert (crop["state"], crop["added"], crop["source"]) == ("pending", 1, None)
+    assert "other_lake) doesn't answer, and 'video/crop' isn't" in crop["unanswered"]
+    assert "other_lake) doesn't answer" in metaxy("status", "--store", "branch", "video/crop").err
 
 
 def test_a_feature_that_cannot_be_asked_does_not_hide_the_others(

@@ -1,6 +1,7 @@
 """How features stand, for graphs and lakes that the command line's own tests leave out."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +15,7 @@ from metaxy import (
     FeatureSpec,
     Lineage,
 )
-from metaxy.project.status import feature_status, own_features
+from metaxy.project.status import FeatureSource, feature_status, own_features
 
 
 def records(ids: Sequence[str], version: str = "1") -> pl.DataFrame:
@@ -137,7 +138,36 @@ def test_a_fallback_store_counts_for_upstreams_only(folder: Path) -> None:
         child = feature_status(store, FeatureKey("frame"))
 
     assert (root.state, root.records) == ("not_written", 0)
-    assert (child.state, child.added) == ("pending", 2)
+    assert root.source == FeatureSource(behind.display(), place=(0,))
+    assert (child.state, child.added, child.source) == ("pending", 2, None)
+
+
+def test_the_source_is_found_in_nested_chains(folder: Path) -> None:
+    """It is the store that answers a read, also for a view of the past."""
+    declared_expansion()
+    last = DeltaMetadataStore(folder / "last")
+    middle = DeltaMetadataStore(folder / "middle", fallback_stores=[last])
+    with last.open("write"):
+        last.write_metadata("video", records("a"))
+    beside = DeltaMetadataStore(folder / "beside")
+    store = DeltaMetadataStore(folder / "dev", fallback_stores=[beside, middle])
+    with store:
+        nested = feature_status(store, FeatureKey("video")).source
+        past = feature_status(store.as_of(datetime.now(UTC)), FeatureKey("video")).source
+    with beside.open("write"):
+        beside.write_metadata("video", records("b"))
+    with store:
+        first = feature_status(store, FeatureKey("video")).source
+    with store.open("write"):
+        store.write_metadata("video", records("c"))
+        own = feature_status(store, FeatureKey("video")).source
+
+    assert nested == FeatureSource(last.display(), place=(1, 0))
+    assert past is not None
+    assert (past.place, past.is_fallback) == ((1, 0), True)
+    assert first == FeatureSource(beside.display(), place=(0,))
+    assert own == FeatureSource(store.display(), place=())
+    assert not FeatureSource(store.display()).is_fallback
 
 
 def test_features_of_other_projects_are_not_ones_own() -> None:
