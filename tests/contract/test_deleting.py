@@ -5,16 +5,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import deltalake
 import polars as pl
 import pytest
 from deltalake import DeltaTable
+from polars.testing import assert_frame_equal
 
 from films import films, polars, stored, update, videos
 from lakes import Lake
 from metaxy.errors import StoreError
-from metaxy.metadata_store import tables
+from metaxy.metadata_store import maintenance, tables
+from metaxy.metadata_store.base import MetadataStore
 from metaxy.metadata_store.delta import DeltaMetadataStore
-from metaxy.metadata_store.tables import DeltaTables
+from metaxy.metadata_store.maintenance import MaintainedTables
+from metaxy.versioning.types import Increment
 
 ABC = videos(("a", "1", "1"), ("b", "1", "1"), ("c", "1", "1"), size=[1, 2, 3])
 
@@ -143,7 +147,7 @@ def test_an_interrupted_drop_leaves_a_whole_table(
         table.alter.set_table_properties({"delta.appendOnly": "false"})
         assert stored(store, "video", "id") == ["a", "b", "c"]
         with monkeypatch.context() as patched:
-            patched.setattr(DeltaTables, "_make_append_only", _nothing)
+            patched.setattr(MaintainedTables, "_make_append_only", _nothing)
             store.drop_feature_metadata("video")
         assert not store.has_feature("video")
         store.write_metadata("video", ABC.with_columns(size=pl.lit("x")))
@@ -162,6 +166,8 @@ def test_a_store_that_only_appends_says_so(lake: Lake) -> None:
         if not isinstance(store, DeltaMetadataStore):
             with pytest.raises(StoreError, match="can't drop 'video': a MemoryStore only appends"):
                 store.drop_feature_metadata("video")
+            with pytest.raises(StoreError, match="can't delete rows of 'video': a MemoryStore"):
+                store.delete_metadata("video", ["id = 'a'"], soft=False)
             assert stored(store, "video", "id") == ["a", "b", "c"]
 
 
@@ -188,7 +194,7 @@ def _write(lake: Lake, frame: pl.DataFrame, feature: str = "video") -> None:
 
 def _before_the_next_commit(patched: pytest.MonkeyPatch, others: Callable[[], None]) -> None:
     """Let somebody else commit after the next commit was worked out and before it is made."""
-    write = tables.write_deltalake
+    write = deltalake.write_deltalake
     waiting = [others]
 
     def commit(*arguments: Any, **options: Any) -> None:
@@ -197,3 +203,169 @@ def _before_the_next_commit(patched: pytest.MonkeyPatch, others: Callable[[], No
         write(*arguments, **options)
 
     patched.setattr(tables, "write_deltalake", commit)
+    patched.setattr(maintenance, "write_deltalake", commit)
+
+
+def test_a_hard_deletion_leaves_no_row_of_a_record(versioned_lake: Lake) -> None:
+    """Not a superseded one, not a tombstone; what else there is stays as it was."""
+    with versioned_lake.store().open("write") as store:
+        update(store, "video", ABC)
+        update(store, "transcript")
+        store.write_metadata("video", videos(("a", "2", "1"), ("c", "2", "1"), size=[5, 6]))
+        store.delete_metadata("video", ["id = 'b'"])
+        before = polars(store.read_metadata("video", latest_only=False))
+        result = store.delete_metadata("video", ["id IN ('a', 'b')"], soft=False)
+        after = polars(store.read_metadata("video", latest_only=False))
+
+        assert result.rows == 2
+        order = ["id", "metaxy_created_at"]
+        assert_frame_equal(after.sort(order), before.filter(pl.col("id") == "c").sort(order))
+        assert stored(store, "video", "id", "size") == [("c", 6)]
+        assert update(store, "transcript") == [0, 1, 2]
+        assert update(store, "video", ABC) == [2, 1, 0]
+        assert stored(store, "video", "id", "size") == [("a", 1), ("b", 2), ("c", 3)]
+
+
+def test_a_hard_deletion_can_be_looked_behind_until_somebody_vacuums(versioned_lake: Lake) -> None:
+    """Older versions of the table stay, history names the deletion, the table only appends."""
+    with versioned_lake.store().open("write") as store:
+        store.write_metadata("video", ABC)
+        version = store.history("video")["version"][0]
+        result = store.delete_metadata("video", ["size < 3"], soft=False, materialization_id="gdpr")
+        history = store.history("video").filter(pl.col("version") == result.version)
+
+        assert stored(store, "video", "id") == ["c"]
+        assert stored(store, "video", "id", table_version=version) == ["a", "b", "c"]
+        told = history.select("operation", "rows", "materialization_id", "feature_version").rows()
+        assert told == [("hard_delete", 2, "gdpr", None)]
+        assert [
+            len(each) for each in _frames(store.diff("video", version, result.version or 0))
+        ] == [
+            0,
+            0,
+            2,
+        ]
+        assert store.read_events()["details"].to_list() == ['{"rows": 2, "soft": false}']
+        assert _delta_table(store).metadata().configuration["delta.appendOnly"] == "true"
+
+
+def test_a_hard_deletion_of_nothing_commits_nothing(versioned_lake: Lake) -> None:
+    """No record, no rows, no table: no new version and no event."""
+    with versioned_lake.store().open("write") as store:
+        assert store.delete_metadata("video", ["id = 'a'"], soft=False).rows == 0
+        store.write_metadata("video", ABC)
+        commits = store.history("video").height
+        result = store.delete_metadata("video", ["size > 3"], soft=False)
+
+        assert (result.rows, result.version) == (0, None)
+        assert store.history("video").height == commits
+        assert store.read_events().is_empty()
+        store.drop_feature_metadata("video")
+        assert store.delete_metadata("video", ["id = 'a'"], soft=False).rows == 0
+
+
+def test_all_records_may_be_deleted_for_good(versioned_lake: Lake) -> None:
+    """The table has its columns still, and takes rows again."""
+    with versioned_lake.store().open("write") as store:
+        store.write_metadata("video", ABC)
+        assert store.delete_metadata("video", records=ABC, soft=False).rows == 3
+        assert not store.has_feature("video")
+        store.write_metadata("video", ABC.head(1))
+
+        assert stored(store, "video", "id", "size", latest_only=False) == [("a", 1)]
+
+
+def test_records_of_older_feature_versions_can_be_deleted_for_good(versioned_lake: Lake) -> None:
+    """With `current_only=False`; otherwise only those of the current version go."""
+    with versioned_lake.store().open("write") as store:
+        store.write_metadata("video", ABC)
+        old = store.feature_version("video")
+    with versioned_lake.store(graph=films(video="2")).open("write") as store:
+        store.write_metadata("video", ABC)
+        assert store.delete_metadata("video", ["id = 'a'"], soft=False).rows == 1
+        of_old = [f"metaxy_feature_version = '{old}'"]
+        assert store.delete_metadata("video", of_old, soft=False).rows == 0
+        every = {"current_only": False, "latest_only": False}
+        assert stored(store, "video", "id", **every) == ["a", "b", "b", "c", "c"]
+
+        assert store.delete_metadata("video", of_old, soft=False, current_only=False).rows == 3
+        assert stored(store, "video", "id", **every) == ["b", "c"]
+        with pytest.raises(ValueError, match="current_only=False goes with soft=False"):
+            store.delete_metadata("video", of_old, current_only=False)
+
+
+@pytest.mark.parametrize("columns", [{}, {"more": ["x", "y"]}])
+@pytest.mark.parametrize("soft", [True, False])
+def test_what_is_written_during_a_deletion_stays(
+    versioned_lake: Lake,
+    monkeypatch: pytest.MonkeyPatch,
+    columns: dict[str, list[str]],
+    *,
+    soft: bool,
+) -> None:
+    """A record that was to go, with its history, and a new one; also if they are named by ids."""
+    with versioned_lake.store().open("write") as store:
+        update(store, "video", ABC)
+        rewritten = videos(("a", "2", "1"), ("d", "1", "1"), size=[9, 9], **columns)
+        with monkeypatch.context() as patched:
+            _before_the_next_commit(patched, partial(_write, versioned_lake, rewritten))
+            named = videos(("a", "1", "1"), ("b", "1", "1"), ("d", "1", "1"))
+            result = store.delete_metadata("video", records=named, soft=soft)
+
+        assert result.rows == 1
+        assert stored(store, "video", "id", "size") == [("a", 9), ("c", 3), ("d", 9)]
+        history = stored(store, "video", "id", latest_only=False)
+        assert history == ["a", "a", *(["b", "b"] if soft else []), "c", "d"]
+
+
+def _another_deletes(lake: Lake) -> None:
+    with lake.store().open("write") as another:
+        assert another.delete_metadata("video", ["id = 'b'"], soft=False).rows == 1
+
+
+def _another_drops(lake: Lake) -> None:
+    with lake.store().open("write") as another:
+        another.drop_feature_metadata("video")
+
+
+def _another_compacts(lake: Lake) -> None:
+    with lake.store() as another:
+        _delta_table(another).optimize.compact()
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "deleted", "left"),
+    [
+        (_another_deletes, 1, ["c"]),
+        (_another_drops, 0, []),
+        (_another_compacts, 2, ["c"]),
+    ],
+)
+def test_a_hard_deletion_begins_again_when_the_table_is_rewritten(
+    versioned_lake: Lake,
+    monkeypatch: pytest.MonkeyPatch,
+    meanwhile: Callable[[Lake], None],
+    deleted: int,
+    left: list[str],
+) -> None:
+    """Nothing comes back, and each record is counted once."""
+    with versioned_lake.store().open("write") as store:
+        for each in range(3):
+            store.write_metadata("video", ABC[each])
+        with monkeypatch.context() as patched:
+            _before_the_next_commit(patched, partial(meanwhile, versioned_lake))
+            result = store.delete_metadata("video", ["size < 3"], soft=False)
+
+        assert result.rows == deleted
+        assert (stored(store, "video", "id") if store.has_feature("video") else []) == left
+        assert _delta_table(store).metadata().configuration["delta.appendOnly"] == "true"
+
+
+def _delta_table(store: MetadataStore) -> DeltaTable:
+    assert isinstance(store, DeltaMetadataStore)
+    options = store._storage.delta_options
+    return DeltaTable(store.table_path("video"), storage_options=options or None)
+
+
+def _frames(increment: Increment) -> list[pl.DataFrame]:
+    return [polars(each) for each in (increment.added, increment.changed, increment.removed)]

@@ -596,29 +596,66 @@ class MetadataStore(OpenableStore):
         filters: Sequence[Filter] | None = None,
         *,
         records: IntoFrame | None = None,
+        soft: bool = True,
+        current_only: bool = True,
         materialization_id: str | None = None,
     ) -> WriteResult:
-        """End current records: a tombstone is appended for each; history keeps them.
+        """Delete records: softly, so that history keeps them, or with all their rows.
+
+        A soft deletion appends a tombstone for each current record that is chosen. A hard one
+        rewrites the table without any row of the chosen records, superseded rows and tombstones
+        among them; older versions of the table show them until they are vacuumed.
+
+        A record that somebody else writes while this runs stays.
 
         Args:
-            filters: Which current records to delete.
+            filters: Which records to delete: of the current ones, or in a hard deletion of all that
+                there ever were, the newest row of each telling.
             records: Or a frame with the id columns of those to delete, such as
                 `Increment.removed`; with filters, those of them that fulfil the filters.
+            soft: False for a hard deletion.
+            current_only: False for a hard deletion of records of all feature versions, each version
+                apart; `metaxy_feature_version` may be filtered by.
 
         Returns:
             How many records were deleted, as `rows`.
 
         Raises:
-            ValueError: Neither filters nor records are given.
+            ValueError: Neither filters nor records are given, or a soft deletion is to end more
+                than current records.
+            WriteConflictError: Other writers kept committing first; nothing was deleted.
         """
         self.require_open("write")
         plan = self.graph.plan(feature)
         self._project_guard.check(self.graph.definition(plan.key))
         stamps = self._stamps(plan, materialization_id)
-        result = storing.delete_records(self, plan, stamps=stamps, filters=filters, records=records)
+        if soft:
+            if not current_only:
+                raise ValueError(
+                    "current_only=False goes with soft=False: a tombstone ends a current record, "
+                    "and those of older feature versions are history already."
+                )
+            result = storing.delete_records(
+                self, plan, stamps=stamps, filters=filters, records=records
+            )
+        else:
+            result = storing.erase_records(
+                self,
+                plan,
+                feature_version=stamps.feature_version if current_only else None,
+                materialization_id=stamps.materialization_id,
+                filters=filters,
+                records=records,
+            )
         if result.rows:
+            how = {} if soft else {"soft": False}
             pushing.record_event(
-                self, "metadata_deleted", project=plan.project, feature=plan.key, rows=result.rows
+                self,
+                "metadata_deleted",
+                project=plan.project,
+                feature=plan.key,
+                rows=result.rows,
+                **how,
             )
         return result
 

@@ -1,16 +1,26 @@
-"""Soft deletion: tombstones, which are rows that end a record."""
+"""Deletion: tombstones, which are rows that end a record; and what stays after a hard one."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
 from metaxy.errors import MetadataSchemaError, listed
 from metaxy.graph.plan import FeaturePlan
+from metaxy.metadata_store.reading import complete_rows
 from metaxy.metadata_store.records import Stamps
 from metaxy.metadata_store.writing import EPOCH
+from metaxy.versioning.erasing import remaining_children, remaining_rows
 from metaxy.versioning.id_types import common_id_type
+from metaxy.versioning.latest import latest_records
 from metaxy.versioning.scope import Condition, fulfilling
-from metaxy.versioning.system_columns import DELETED_AT, INSTANT, STAMPS
+from metaxy.versioning.system_columns import (
+    CREATED_AT,
+    DELETED_AT,
+    FEATURE_VERSION,
+    INSTANT,
+    STAMPS,
+)
 
 
 def tombstones(
@@ -28,33 +38,7 @@ def tombstones(
         filters: Which records to end; with `records`, which of those.
         records: Frames with the columns that name records, such as `Increment.removed`.
     """
-    ending = fulfilling(current, filters)
-    if records is not None:
-        ids = list(plan.id_columns)
-        schema = records.collect_schema()
-        missing = [name for name in ids if name not in schema]
-        if missing:
-            raise MetadataSchemaError(
-                f"The records of '{plan.key}' to delete lack the id columns {listed(missing)}; "
-                f"the frame has {listed(schema.names())}.",
-                feature=str(plan.key),
-            )
-        types = current.collect_schema()
-        common = {name: common_id_type([schema[name], types[name]]) for name in ids}
-        faults = [
-            f"'{name}' is {schema[name]}, and the stored records have {types[name]}"
-            for name, dtype in common.items()
-            if dtype is None
-        ]
-        if faults:
-            raise MetadataSchemaError(
-                f"The records of '{plan.key}' to delete can't be compared with those stored",
-                faults,
-                feature=str(plan.key),
-            )
-        named = records.select(pl.col(name).cast(common[name] or types[name]) for name in ids)
-        keys = [pl.col(name).cast(common[name] or types[name]) for name in ids]
-        ending = ending.join(named, left_on=keys, right_on=ids, how="semi")
+    ending = _chosen(current, plan, filters=filters, records=records)
     return ending.with_columns(
         pl.lit(EPOCH, dtype=INSTANT).alias(DELETED_AT),
         pl.lit(stamps.snapshot_version, dtype=STAMPS["metaxy_snapshot_version"]).alias(
@@ -64,3 +48,115 @@ def tombstones(
             "metaxy_materialization_id"
         ),
     )
+
+
+class FirstLook:
+    """Records as a deletion has first seen them: what somebody writes later isn't deleted.
+
+    Args:
+        names: What names a record.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = [*names, CREATED_AT]
+        self._seen: pl.DataFrame | None = None
+
+    def unchanged(self, found: pl.DataFrame) -> pl.DataFrame:
+        """Those that were there at the first look, and haven't been written since.
+
+        Args:
+            found: One row a record, with its newest instant.
+        """
+        if self._seen is None:
+            self._seen = found.select(self._names)
+            return found
+        return found.join(self._seen, on=self._names, how="semi", nulls_equal=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What a hard deletion takes from a table.
+
+    Attributes:
+        records: How many; one that has rows of several feature versions counts with each.
+        remaining: The rows that stay, with the columns of the table.
+    """
+
+    records: int
+    remaining: pl.LazyFrame
+
+
+def erasure(
+    rows: pl.LazyFrame,
+    plan: FeaturePlan,
+    *,
+    feature_version: str | None,
+    filters: Sequence[Condition],
+    records: pl.LazyFrame | None,
+    first_look: FirstLook,
+) -> Erasure | None:
+    """Work out which rows stay when records go for good; None when all do.
+
+    What fulfils the filters is the newest row of a record, of each feature version apart, be it a
+    tombstone, which has the columns of the record that it ends.
+
+    Args:
+        rows: All stored rows.
+        feature_version: The one whose records may go; None for those of all.
+    """
+    names = rows.collect_schema().names()
+    is_of_version = pl.lit(value=True)
+    if feature_version is not None:
+        is_of_version = pl.col(FEATURE_VERSION).eq_missing(feature_version)
+    own = complete_rows(rows.filter(is_of_version), plan.records)
+    ids = [*plan.id_columns, FEATURE_VERSION]
+    parents = [*(plan.records.expansion_on or ()), FEATURE_VERSION]
+    newest = latest_records(own, id_columns=ids)
+    chosen = _chosen(newest, plan, filters=filters, records=records)
+    told = list(dict.fromkeys([*ids, *parents, CREATED_AT]))
+    removed = first_look.unchanged(chosen.select(told).collect())
+    if removed.is_empty():
+        return None
+    if plan.expands:
+        kept = remaining_children(own, removed, id_columns=ids, parent_columns=parents)
+    else:
+        kept = remaining_rows(own, removed, id_columns=ids)
+    return Erasure(removed.height, pl.concat([rows.filter(~is_of_version), kept.select(names)]))
+
+
+def _chosen(
+    rows: pl.LazyFrame,
+    plan: FeaturePlan,
+    *,
+    filters: Sequence[Condition],
+    records: pl.LazyFrame | None,
+) -> pl.LazyFrame:
+    """The rows that fulfil the filters and, if records are given, have the ids of one."""
+    chosen = fulfilling(rows, filters)
+    if records is None:
+        return chosen
+    ids = list(plan.id_columns)
+    schema = records.collect_schema()
+    missing = [name for name in ids if name not in schema]
+    if missing:
+        raise MetadataSchemaError(
+            f"The records of '{plan.key}' to delete lack the id columns {listed(missing)}; "
+            f"the frame has {listed(schema.names())}.",
+            feature=str(plan.key),
+        )
+    types = rows.collect_schema()
+    common = {name: common_id_type([schema[name], types[name]]) for name in ids}
+    faults = [
+        f"'{name}' is {schema[name]}, and the stored records have {types[name]}"
+        for name, dtype in common.items()
+        if dtype is None
+    ]
+    if faults:
+        raise MetadataSchemaError(
+            f"The records of '{plan.key}' to delete can't be compared with those stored",
+            faults,
+            feature=str(plan.key),
+        )
+    named = records.select(pl.col(name).cast(common[name] or types[name]) for name in ids)
+    keys = [pl.col(name).cast(common[name] or types[name]) for name in ids]
+    return chosen.join(named, left_on=keys, right_on=ids, how="semi")

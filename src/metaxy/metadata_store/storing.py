@@ -14,7 +14,7 @@ from metaxy.metadata_store.chain import Scan
 from metaxy.metadata_store.closed_tables import not_created
 from metaxy.metadata_store.column_types import refusal
 from metaxy.metadata_store.commits import CommitNote
-from metaxy.metadata_store.deleting import tombstones
+from metaxy.metadata_store.deleting import Erasure, FirstLook, erasure, tombstones
 from metaxy.metadata_store.frames import Filter, conditions, polars_frame
 from metaxy.metadata_store.opening import OpenableStore
 from metaxy.metadata_store.reading import records_read
@@ -27,7 +27,8 @@ from metaxy.metadata_store.writing import (
     with_instant,
 )
 from metaxy.models.keys import FeatureKey
-from metaxy.versioning.system_columns import PROVENANCE_BY_FIELD
+from metaxy.versioning.scope import Condition
+from metaxy.versioning.system_columns import FEATURE_VERSION, PROVENANCE_BY_FIELD
 
 NOTHING_WRITTEN = WriteResult(0)
 
@@ -94,21 +95,63 @@ def delete_records(
     records: IntoFrame | None,
 ) -> WriteResult:
     """Append a tombstone for each current record that is to end."""
+    chosen, wanted = _asked(plan, filters, records)
+    first_look = FirstLook(plan.id_columns)
+
+    def ending(scan: Scan) -> pl.DataFrame:
+        current = records_read(
+            scan, plan.records, filters=(), columns=None, latest_only=True, across_versions=False
+        )
+        ends = tombstones(current, plan, stamps, filters=wanted, records=chosen)
+        return first_look.unchanged(ends.collect())
+
+    return store.append_worked_out(plan.key, ending, _note("delete", stamps, rows=None))
+
+
+def erase_records(
+    store: OpenableStore,
+    plan: FeaturePlan,
+    *,
+    feature_version: str | None,
+    materialization_id: str | None,
+    filters: Sequence[Filter] | None,
+    records: IntoFrame | None,
+) -> WriteResult:
+    """Rewrite the table without all rows of the chosen records."""
+    chosen, wanted = _asked(plan, filters, records)
+
+    first_look = FirstLook([*plan.id_columns, FEATURE_VERSION])
+
+    def remaining(rows: pl.LazyFrame) -> Erasure | None:
+        return erasure(
+            rows,
+            plan,
+            feature_version=feature_version,
+            filters=wanted,
+            records=chosen,
+            first_look=first_look,
+        )
+
+    # Its rows are of many feature versions, and none is its own.
+    note = CommitNote("hard_delete", materialization_id=materialization_id)
+    return store.erase_in_store(plan.key, remaining, note)
+
+
+def _asked(
+    plan: FeaturePlan, filters: Sequence[Filter] | None, records: IntoFrame | None
+) -> tuple[pl.LazyFrame | None, tuple[Condition, ...]]:
+    """The records and the conditions of a deletion.
+
+    Raises:
+        ValueError: There are neither.
+    """
     if not filters and records is None:
         raise ValueError(
             f"Say which records of '{plan.key}' to delete: filters=[…] or records=frame. "
             "To delete all that was ever written of it, use drop_feature_metadata."
         )
     chosen = None if records is None else polars_frame(records, what="records").lazy()
-    wanted = conditions(filters)
-
-    def ending(scan: Scan) -> pl.DataFrame:
-        current = records_read(
-            scan, plan.records, filters=(), columns=None, latest_only=True, across_versions=False
-        )
-        return tombstones(current, plan, stamps, filters=wanted, records=chosen).collect()
-
-    return store.append_worked_out(plan.key, ending, _note("delete", stamps, rows=None))
+    return chosen, conditions(filters)
 
 
 def check_idempotency_key(store: OpenableStore, key: str | None) -> None:

@@ -1,4 +1,6 @@
-"""Delta tables: scanned, created and appended to; with `handles`, all that imports deltalake.
+"""Delta tables: scanned, created and appended to.
+
+Only this module, `handles` and `maintenance` import deltalake.
 
 It knows nothing of features: a table is a place, rows are frames, and what a commit is about comes
 as a `CommitNote`. Three facts of delta-rs shape it (all tried out):
@@ -12,7 +14,6 @@ as a `CommitNote`. Three facts of delta-rs shape it (all tried out):
 import inspect
 import json
 import re
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -594,74 +595,6 @@ class DeltaTables:
             attempts=tries,
             feature=name,
         ) from self._secrets.shown(failure)
-
-    # --- clearing --------------------------------------------------------------------------------
-
-    def clear(self, path: str, schema: pl.Schema, note: CommitNote, *, name: str) -> None:
-        """Leave a table with no rows and these columns; older versions stay readable.
-
-        That takes three commits, since an append-only table must be opened for it first. When it is
-        cut off after the first or second, the table is whole, and merely not append-only.
-
-        Raises:
-            WriteConflictError: Writers kept committing meanwhile; nothing was cleared.
-            StoreError: It failed; nothing was cleared.
-        """
-        try:
-            self._clear(path, schema, note, name=name)
-        finally:
-            self._make_append_only(path)
-
-    def _clear(self, path: str, schema: pl.Schema, note: CommitNote, *, name: str) -> None:
-        failure: Exception | None = None
-        tries = 0
-        for _ in attempts(seconds=self._retry_seconds):
-            tries += 1
-            table = self._existing(path, name)
-            instant_us = max(self.newest_instant_us(table) or 0, time.time_ns() // 1000)
-            metadata = note.metadata(instant_us=instant_us, write_id=uuid.uuid4().hex)
-            try:
-                table.alter.set_table_properties({"delta.appendOnly": "false"})
-                write_deltalake(
-                    table,
-                    pl.DataFrame(schema=schema),
-                    mode="overwrite",
-                    schema_mode="overwrite",
-                    # An append in between must not be cleared away unseen.
-                    commit_properties=CommitProperties(
-                        custom_metadata=metadata, max_commit_retries=0
-                    ),
-                )
-            except BaseException as error:  # noqa: BLE001 -- panics are no Exception
-                failure = failure_of(error)
-            else:
-                return
-            if not isinstance(failure, CommitFailedError):
-                raise StoreError(
-                    f"Dropping '{name}' failed, and nothing was dropped: "
-                    f"{self._secrets.told(failure)}",
-                    feature=name,
-                ) from self._secrets.shown(failure)
-        raise WriteConflictError(
-            f"Gave up dropping '{name}' after {tries} attempts: others kept writing to it. "
-            "Stop them, and drop again.",
-            attempts=tries,
-            feature=name,
-        ) from self._secrets.shown(failure)
-
-    def _make_append_only(self, path: str) -> None:
-        """Close a table that was opened for clearing; one that can't be closed stays as it is."""
-        name = "delta.appendOnly"
-        for _ in attempts(seconds=10):
-            try:
-                table = self._log_says(path, lambda: self._handles.taken(path))
-                if table is not None and table.metadata().configuration.get(name) != "true":
-                    table.alter.set_table_properties({name: "true"})
-            except CommitFailedError:
-                continue
-            except BaseException as error:  # noqa: BLE001 -- panics are no Exception
-                failure_of(error)
-            return
 
 
 def _refuse_conflicts(aligning: Alignment, name: str) -> None:

@@ -119,7 +119,7 @@ def current_children(
     Args:
         parent_columns: What names a parent; `metaxy_provenance` is the parent's as it was expanded.
     """
-    valid = _rows_of_newest_expansion(rows, id_columns=id_columns, parent_columns=parent_columns)
+    valid = rows_of_newest_expansion(rows, id_columns=id_columns, parent_columns=parent_columns)
     children = valid.filter(~is_childless_marker(id_columns, parent_columns))
     return current_records(children, id_columns=id_columns)
 
@@ -153,7 +153,7 @@ def is_childless_marker(id_columns: Sequence[str], parent_columns: Sequence[str]
     return pl.all_horizontal(pl.col(name).is_null() for name in own)
 
 
-def _rows_of_newest_expansion(
+def rows_of_newest_expansion(
     rows: pl.LazyFrame, *, id_columns: Sequence[str], parent_columns: Sequence[str]
 ) -> pl.LazyFrame:
     """Drop the rows of expansions that a later one, or a childless marker, has superseded."""
