@@ -24,7 +24,7 @@ IDS = st.lists(st.sampled_from("abc"), min_size=1, unique=True)
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("write"), IDS),
-        st.tuples(st.just("delete"), IDS),
+        st.tuples(st.sampled_from(["delete", "hard delete"]), IDS),
         st.tuples(st.just("old version"), IDS),
         st.tuples(st.just("foreign"), IDS),
         st.tuples(st.sampled_from(["drop", "compact", "race", "checkpoint"]), st.just(["a"])),
@@ -53,6 +53,9 @@ class History:
             self._write(self.old, ids)
         elif step == "delete":
             self.store.delete_metadata("video", [pl.col("id").is_in(ids)])
+            self.records = {each: n for each, n in self.records.items() if each not in ids}
+        elif step == "hard delete":
+            self.store.delete_metadata("video", [pl.col("id").is_in(ids)], soft=False)
             self.records = {each: n for each, n in self.records.items() if each not in ids}
         elif step == "drop":
             self.store.drop_feature_metadata("video")
