@@ -10,6 +10,10 @@
     ├── FeatureNotFoundError             (LookupError)  no such feature in a graph or a store
     │   └── SystemDataNotFoundError                     no such system table in a store
     ├── EntrypointError                  (ImportError)  a module of features cannot be imported
+    ├── MigrationError                                  a migration cannot be made, read or run
+    │   ├── MigrationFileError           (ValueError)   a file or a chain of them is wrong
+    │   ├── MigrationRefusedError                       it would take stale records for good ones
+    │   └── MigrationConflictError                      somebody else is at it, or the lake changed
     └── StoreError                                      an operation on a store failed
         ├── StoreNotOpenError            (ValueError)
         ├── StoreReadOnlyError
@@ -215,6 +219,34 @@ class EntrypointError(MetaxyError, ImportError):
     def __init__(self, message: str, *, entrypoint: str | None = None) -> None:
         super().__init__(message)
         self.entrypoint = entrypoint
+
+
+class MigrationError(MetaxyError):
+    """A migration cannot be made, read or run.
+
+    Attributes:
+        migration: Its id, where there is one.
+        reasons: Each thing that is wrong, if several can be.
+    """
+
+    def __init__(
+        self, message: str, reasons: Sequence[str] = (), *, migration: str | None = None
+    ) -> None:
+        super().__init__(itemised(message, reasons))
+        self.migration = migration
+        self.reasons = tuple(redact(reason) for reason in reasons)
+
+
+class MigrationFileError(MigrationError, ValueError):
+    """A migration file cannot be understood, or the files form no chain."""
+
+
+class MigrationRefusedError(MigrationError):
+    """A migration would say "up to date" of records that may not be."""
+
+
+class MigrationConflictError(MigrationError):
+    """Somebody else applies the migration, or the lake has changed since it was planned."""
 
 
 class StoreError(MetaxyError):

@@ -1,0 +1,424 @@
+"""One feature of a store, carried from an old definition to a new one: the plan, and the append.
+
+Which rows are carried, and why no record can be written twice or taken for better than it is, is
+told in docs/adr/0006-migrations.md.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import polars as pl
+
+from metaxy.errors import MigrationRefusedError, StoreError
+from metaxy.graph.graph import FeatureGraph
+from metaxy.graph.plan import FeaturePlan, RecordsPlan
+from metaxy.metadata_store.base import MetadataStore
+from metaxy.metadata_store.chain import Scan
+from metaxy.metadata_store.commits import CommitNote
+from metaxy.metadata_store.reading import complete_rows
+from metaxy.metadata_store.records import RecordContract, Stamps
+from metaxy.metadata_store.writing import prepared_write
+from metaxy.migrations.reconciliation import (
+    IN_SYNC,
+    ORPHANED,
+    OUT_OF_DATE,
+    STATE,
+    carried_records,
+    is_affected,
+    not_superseded,
+    refusals,
+    with_states,
+)
+from metaxy.models.keys import FeatureKey
+from metaxy.versioning.inputs import NOTHING_STORED, StoredRows
+from metaxy.versioning.latest import (
+    current_children,
+    current_records,
+    is_childless_marker,
+    latest_records,
+)
+from metaxy.versioning.system_columns import (
+    CREATED_AT,
+    MATERIALIZATION_ID,
+    PREFIX,
+    PROVENANCE_BY_FIELD,
+    STAMPS,
+)
+
+EXAMPLES: Final = 20
+_WRITTEN: Final = f"{PREFIX}written"
+_IS_MARKER: Final = f"{PREFIX}is_marker"
+
+
+def run_of(migration_id: str) -> str:
+    """The materialization id of all rows that a migration writes."""
+    return f"migration:{migration_id}"
+
+
+def undoing_run(run: str) -> str:
+    """The materialization id of the tombstones that take back what a migration has written."""
+    return f"{run}:rollback"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carrying:
+    """One feature that is to be carried.
+
+    Attributes:
+        old: The graph that its records were made by, as it was pushed.
+        new: The graph that they shall count in: the code's own where that is the one, since only
+            classes have a `load_input`.
+        run: The materialization id of all rows that the migration writes; see `run_of`.
+        carried: The features that the migration carries or backfills.
+        assume_same_result: Take the user's word where nothing can be shown.
+    """
+
+    feature: FeatureKey
+    old: FeatureGraph
+    new: FeatureGraph
+    run: str
+    carried: frozenset[FeatureKey]
+    assume_same_result: bool = False
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """Why it can't be; empty when it can."""
+        return refusals(
+            self.old,
+            self.new,
+            self.feature,
+            assume_same_result=self.assume_same_result,
+            carried=self.carried,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarryPlan:
+    """What carrying a feature would do.
+
+    Attributes:
+        records: The current ones of the old feature version. The next three add up to them.
+        in_sync: Those that are up to date under the old definitions.
+        out_of_date: Those that are to be computed again, and stay so.
+        orphaned: Those whose upstream record is gone.
+        already: Those that the new feature version has, so that nothing is appended for them.
+        to_append: The others.
+        table_version: Of the feature's own table; None where there is none, or no versions.
+        refusals: Why it can't be done; empty when it can.
+        out_of_date_examples: Up to `EXAMPLES`, as `id=1`, sorted.
+    """
+
+    feature: FeatureKey
+    from_feature_version: str
+    to_feature_version: str
+    records: int
+    in_sync: int
+    out_of_date: int
+    orphaned: int
+    already: int
+    to_append: int
+    table_version: int | None
+    refusals: tuple[str, ...]
+    out_of_date_examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarryResult:
+    """What carrying a feature did.
+
+    Attributes:
+        rows: How many were appended; those with no children of an expansion count, too.
+        in_sync: Of the records appended, those that are up to date.
+        out_of_date: Those that are to be computed again, as before.
+        orphaned: Those that are not expected: as before, or by the new definitions.
+        already: Records that the new version had already.
+        table_version: Afterwards; None when nothing was written, or without versions.
+    """
+
+    feature: FeatureKey
+    rows: int
+    in_sync: int
+    out_of_date: int
+    orphaned: int
+    already: int
+    table_version: int | None
+
+
+def plan_carrying(store: MetadataStore, asked: Carrying) -> CarryPlan:
+    """Count what `carry` would do now; nothing is written.
+
+    That a record is expected under the new definitions, too, is seen only when its upstreams are
+    carried.
+    """
+    hashing = store.hash_settings
+    versions = [
+        hashing.stamp(graph.feature_version(asked.feature)) if asked.feature in graph else ""
+        for graph in (asked.old, asked.new)
+    ]
+    records, left, examples = pl.DataFrame(), 0, ()
+    if all(versions):
+        work = _Work(store, asked)
+        found = work.records()
+        if found is not None:
+            newer = store.scan_in_store(asked.feature, versions[1])
+            is_record = ~pl.col(_IS_MARKER)
+            names = [*work.old.id_columns, STATE]
+            pending = work.pending(found.filter(is_record), newer)
+            left = pending.select(pl.len()).collect().item()
+            records = found.filter(is_record).select(names).collect()
+            examples = _examples(records, work.old.id_columns)
+    counts = _counts(records)
+    total = records.height
+    return CarryPlan(
+        feature=asked.feature,
+        from_feature_version=versions[0],
+        to_feature_version=versions[1],
+        records=total,
+        in_sync=counts.get(IN_SYNC, 0),
+        out_of_date=counts.get(OUT_OF_DATE, 0),
+        orphaned=counts.get(ORPHANED, 0),
+        already=total - left,
+        to_append=left,
+        table_version=_table_version(store, asked.feature),
+        refusals=asked.refusals,
+        out_of_date_examples=examples,
+    )
+
+
+def carry(store: MetadataStore, asked: Carrying) -> CarryResult:
+    """Append the feature's records under its new version, in one commit.
+
+    Done again it appends what has come since, mostly nothing. Rows are worked out from the very
+    version of the table that they are appended to.
+
+    Raises:
+        MigrationRefusedError: It can't be shown that nothing stale would count as up to date.
+        MetadataSchemaError: The records can't be written under the new definition, for instance
+            for want of a declared column; has every reason.
+    """
+    if refused := asked.refusals:
+        raise MigrationRefusedError(f"'{asked.feature}' can't be carried over", refused)
+    work = _Work(store, asked)
+    told: list[tuple[pl.DataFrame, int]] = []
+
+    def worked_out(newer: Scan) -> pl.DataFrame:
+        told.clear()
+        work.look_again()
+        records = work.records()
+        if records is None:
+            return pl.DataFrame()
+        pending = work.pending(records, newer)
+        carried = work.carried(pending).collect()
+        total = records.filter(~pl.col(_IS_MARKER)).select(pl.len()).collect().item()
+        told.append((carried, total))
+        return work.rows(carried)
+
+    store.settle_hash_settings()
+    note = CommitNote(
+        "migration",
+        feature_version=work.stamps.feature_version,
+        snapshot_version=work.stamps.snapshot_version,
+        materialization_id=asked.run,
+    )
+    outcome = store.append_worked_out(asked.feature, worked_out, note)
+    carried, total = told[-1] if told else (pl.DataFrame(), 0)
+    records = carried.filter(~pl.col(_IS_MARKER)) if carried.width else carried
+    counts = _counts(records)
+    return CarryResult(
+        feature=asked.feature,
+        rows=outcome.rows,
+        in_sync=counts.get(IN_SYNC, 0),
+        out_of_date=counts.get(OUT_OF_DATE, 0),
+        orphaned=counts.get(ORPHANED, 0),
+        already=total - records.height,
+        table_version=outcome.version,
+    )
+
+
+class _Work:
+    """The frames of one feature; each method looks at the store as it is then."""
+
+    def __init__(self, store: MetadataStore, asked: Carrying) -> None:
+        self.store = store
+        self.asked = asked
+        self.new = asked.new.plan(asked.feature)
+        # What was pushed knows no hooks; the class of today stands in for that of then.
+        self.old = replace(asked.old.plan(asked.feature), load_input=self.new.load_input)
+        stamp = store.hash_settings.stamp
+        self._looks: dict[tuple[FeatureKey, str], Scan | None] = {}
+        self.stamps = Stamps(
+            stamp(self.new.feature_version),
+            stamp(asked.new.snapshot_version_of(self.new.project)),
+            asked.run,
+        )
+
+    def look_again(self) -> None:
+        """Forget what was seen of the store.
+
+        Between two calls every table is seen at one moment, so that what counts as in sync under
+        the old definitions is given the versions of those very upstream records.
+        """
+        self._looks.clear()
+
+    def records(self) -> pl.LazyFrame | None:
+        """One row a current record of the old version, whole, with its state; None without any.
+
+        Of an expansion, the parents without children are there, too, as markers.
+        """
+        stored = self._complete(self._own(), self.old.records, self.asked.old)
+        if stored.frame is None:
+            return None
+        current = _current(stored.frame, stored, self.old)
+        return with_states(current, self._expected(self.old, stored), grain=self.old.grain)
+
+    def pending(self, records: pl.LazyFrame, newer: Scan | None) -> pl.LazyFrame:
+        """Those of the records that the new version doesn't have."""
+        lacking = [name for name in self.new.grain if name not in records.collect_schema()]
+        if lacking:
+            raise MigrationRefusedError(
+                f"'{self.asked.feature}' can't be carried over: its records are named by {lacking} "
+                "now, and the stored ones have no such column. Write a MetadataBackfill."
+            )
+        names = [*self.new.grain, CREATED_AT, MATERIALIZATION_ID]
+        rows = None if newer is None else newer.frame.select(names)
+        undone = undoing_run(self.asked.run)
+        return not_superseded(records, rows, grain=self.new.grain, undone=undone)
+
+    def carried(self, pending: pl.LazyFrame) -> pl.LazyFrame:
+        """The same with the provenance and data versions that they are written with."""
+        stored = self._complete(self._own(), self.new.records, self.asked.new)
+        return carried_records(
+            pending,
+            self._expected(self.new, stored),
+            grain=self.new.grain,
+            fields=[field.key for field in self.new.fields],
+        )
+
+    def rows(self, carried: pl.DataFrame) -> pl.DataFrame:
+        """Carried records as they are written, but for the instant."""
+        if carried.is_empty():
+            return pl.DataFrame()
+        own = [name for name in carried.columns if name not in {*STAMPS, STATE, _IS_MARKER}]
+        records = carried.filter(~pl.col(_IS_MARKER)).select(own)
+        markers = carried.filter(pl.col(_IS_MARKER)).select(*self.new.grain, PROVENANCE_BY_FIELD)
+        prepared = prepared_write(
+            records.lazy(),
+            RecordContract.of(self.new),
+            self.stamps,
+            hashing=self.store.hash_settings,
+            table=self.store.table_schema(self.asked.feature),
+            engine="in-memory",
+            expanded_parents=markers.lazy() if self.new.expands else None,
+        )
+        return prepared.rows.collect()
+
+    def _expected(self, plan: FeaturePlan, stored: StoredRows) -> pl.LazyFrame | None:
+        """One row a record that a definition expects of the upstreams; None for a root."""
+        if plan.is_root:
+            return None
+        upstream = {
+            each.upstream: self._upstream(each.upstream, is_new=plan is self.new)
+            for each in plan.inputs
+        }
+        with self.store.create_versioning_engine(plan) as engine:
+            return engine.resolve(upstream=upstream, stored=stored).expected
+
+    def _upstream(self, key: FeatureKey, *, is_new: bool) -> StoredRows:
+        graph = self.asked.new if is_new else self.asked.old
+        plan = graph.plan(key).records
+        scan = self._scanned(key, graph.feature_version(key))
+        if not (is_new and is_affected(key, self.asked.old, self.asked.new)):
+            return self._complete(scan, plan, graph)
+        if scan is None:
+            return NOTHING_STORED
+        by_run = pl.col(MATERIALIZATION_ID) == self.asked.run
+        carried = replace(scan, frame=scan.frame.filter(by_run))
+        return self._unbroken(self._complete(carried, plan, graph), key)
+
+    def _unbroken(self, carried: StoredRows, key: FeatureKey) -> StoredRows:
+        """Drop carried upstream records of which somebody has written the old version since."""
+        before = self._scanned(key, self.asked.old.feature_version(key))
+        old, new = (graph.plan(key).records for graph in (self.asked.old, self.asked.new))
+        if before is None or carried.frame is None or set(old.id_columns) != set(new.id_columns):
+            return carried
+        if before.instants and carried.instants and max(before.instants) < min(carried.instants):
+            return carried
+        on = list(new.id_columns)
+        written = latest_records(before.frame, id_columns=on, instants=before.instants).select(
+            *on, pl.col(CREATED_AT).alias(_WRITTEN)
+        )
+        told = carried.frame.join(written, on=on, how="left", nulls_equal=True)
+        is_unbroken = pl.col(_WRITTEN).is_null() | (pl.col(_WRITTEN) < pl.col(CREATED_AT))
+        return StoredRows(told.filter(is_unbroken).drop(_WRITTEN), carried.instants)
+
+    def _own(self) -> Scan | None:
+        """The feature's rows of the old version, in this store only."""
+        key, version = self.asked.feature, self.old.feature_version
+        return self._seen(key, version, self.store.scan_in_store)
+
+    def _scanned(self, key: FeatureKey, feature_version: str) -> Scan | None:
+        """An upstream's rows of a version, from wherever they come."""
+        return self._seen(key, feature_version, self.store.scan_chain)
+
+    def _seen(
+        self,
+        key: FeatureKey,
+        feature_version: str,
+        look: Callable[[FeatureKey, str | None], Scan | None],
+    ) -> Scan | None:
+        place = key, self.store.hash_settings.stamp(feature_version)
+        if place not in self._looks:
+            self._looks[place] = look(*place)
+        return self._looks[place]
+
+    def _complete(self, scan: Scan | None, plan: RecordsPlan, graph: FeatureGraph) -> StoredRows:
+        if scan is None:
+            return NOTHING_STORED
+        rows = complete_rows(scan.frame, plan, graph.definition(plan.key))
+        return StoredRows(rows, scan.instants)
+
+
+def _current(rows: pl.LazyFrame, stored: StoredRows, plan: FeaturePlan) -> pl.LazyFrame:
+    """One row a current record, and one a parent that was expanded to nothing, with its marker."""
+    ids, parents = plan.records.id_columns, plan.records.expansion_on
+    if parents is None:
+        records = current_records(rows, id_columns=ids, instants=stored.instants)
+        return records.with_columns(pl.lit(value=False).alias(_IS_MARKER))
+    children = current_children(rows, id_columns=ids, parent_columns=parents)
+    newest = latest_records(rows, id_columns=parents).filter(is_childless_marker(ids, parents))
+    childless = newest.join(children, on=list(parents), how="anti")
+    return pl.concat(
+        [
+            children.with_columns(pl.lit(value=False).alias(_IS_MARKER)),
+            childless.with_columns(pl.lit(value=True).alias(_IS_MARKER)),
+        ]
+    )
+
+
+def _counts(records: pl.DataFrame) -> Mapping[str, int]:
+    """How many records there are in each state."""
+    if records.is_empty():
+        return {}
+    return dict(records.get_column(STATE).value_counts().iter_rows())
+
+
+def _examples(records: pl.DataFrame, id_columns: Sequence[str]) -> tuple[str, ...]:
+    few = (
+        records.filter(pl.col(STATE) == OUT_OF_DATE)
+        .select(id_columns)
+        .sort(id_columns)
+        .head(EXAMPLES)
+    )
+    return tuple(
+        ", ".join(f"{name}={value!r}" for name, value in row.items())
+        for row in few.iter_rows(named=True)
+    )
+
+
+def _table_version(store: MetadataStore, key: FeatureKey) -> int | None:
+    """The version of the feature's table; None for stores that have none."""
+    try:
+        return store.table_version(key)
+    except StoreError:
+        return None

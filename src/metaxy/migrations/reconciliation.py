@@ -1,0 +1,239 @@
+"""What a migration may carry over, and the rows that it carries.
+
+Graphs in, reasons out; rows in, rows out. Nothing is read here. Why it is done like this is told in
+docs/adr/0006-migrations.md.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import polars as pl
+
+from metaxy.graph.diff import diff_graphs
+from metaxy.graph.graph import FeatureGraph
+from metaxy.models.keys import FeatureKey, FieldKey
+from metaxy.versioning.system_columns import (
+    CREATED_AT,
+    DATA_VERSION_BY_FIELD,
+    MATERIALIZATION_ID,
+    PREFIX,
+    PROVENANCE,
+    PROVENANCE_BY_FIELD,
+)
+
+STATE: Final = f"{PREFIX}state"
+"""What a record of the old feature version is; one of the next three."""
+IN_SYNC: Final = "in sync"
+OUT_OF_DATE: Final = "out of date"
+ORPHANED: Final = "orphaned"
+
+_EXPECTED: Final = f"{PREFIX}expected"
+_WANTED: Final = f"{PREFIX}wanted"
+_NEWER: Final = f"{PREFIX}newer"
+_IS_UNDONE: Final = f"{PREFIX}is_undone"
+_RESULT_MAY_DIFFER: Final = ("code_version", "id_columns", "lineage")
+
+
+def affected_features(old: FeatureGraph, new: FeatureGraph) -> tuple[FeatureKey, ...]:
+    """The features of both graphs that have another feature version, upstreams first."""
+    return tuple(key for key in new.topological_order() if is_affected(key, old, new))
+
+
+def is_affected(feature: FeatureKey, old: FeatureGraph, new: FeatureGraph) -> bool:
+    """Whether both graphs have a feature, in different versions."""
+    return (
+        feature in old
+        and feature in new
+        and old.feature_version(feature) != new.feature_version(feature)
+    )
+
+
+def refusals(
+    old: FeatureGraph,
+    new: FeatureGraph,
+    feature: FeatureKey,
+    *,
+    assume_same_result: bool,
+    carried: frozenset[FeatureKey],
+) -> tuple[str, ...]:
+    """Why the records of a feature can't be carried from one graph to another; empty if they can.
+
+    Args:
+        assume_same_result: Take the user's word where nothing can be shown.
+        carried: The features that the same migration carries or backfills.
+    """
+    for graph, which in ((old, "old"), (new, "new")):
+        if feature not in graph:
+            return (f"'{feature}' is not in the {which} graph, so there is nothing to carry.",)
+    found = [
+        *_refused_root(old, new, feature),
+        *_refused_inputs(old, new, feature, carried=carried),
+    ]
+    if not assume_same_result:
+        found += _refused_changes(old, new, feature)
+    return tuple(found)
+
+
+def _refused_changes(old: FeatureGraph, new: FeatureGraph, feature: FeatureKey) -> Iterator[str]:
+    remedy = (
+        "Leave the operation out, so that its records are computed again; or, if you know that "
+        "the results are the same, say assume_same_result: true."
+    )
+    for change in diff_graphs(old, new).changed:
+        if change.key == feature:
+            for each in change.changes:
+                if each.kind in _RESULT_MAY_DIFFER:
+                    yield f"The results of '{feature}' may be others now ({each}). {remedy}"
+    if old.plan(feature).is_root != new.plan(feature).is_root:
+        was, now = (
+            ("a root", "made from others")
+            if old.plan(feature).is_root
+            else (
+                "made from others",
+                "a root",
+            )
+        )
+        yield f"'{feature}' was {was} and is {now} now. {remedy}"
+
+
+def _refused_root(old: FeatureGraph, new: FeatureGraph, feature: FeatureKey) -> Iterator[str]:
+    if not new.plan(feature).is_root:
+        return
+    before, after = (
+        {field.key for field in graph.definition(feature).spec.fields} for graph in (old, new)
+    )
+    if before != after:
+        yield (
+            f"The root '{feature}' had the fields {_names(before)} and has {_names(after)} now; "
+            "the versions of a root's fields come from its samples, so nobody can tell those of "
+            "the new ones. Write a MetadataBackfill that maps the old fields to them."
+        )
+
+
+def _refused_inputs(
+    old: FeatureGraph, new: FeatureGraph, feature: FeatureKey, *, carried: frozenset[FeatureKey]
+) -> Iterator[str]:
+    for each in new.plan(feature).inputs:
+        key = each.upstream
+        if is_affected(key, old, new) and key not in carried:
+            yield (
+                f"'{feature}' is made from '{key}', which has another version now and is not "
+                "carried by this migration: what is computed again upstream must be computed "
+                f"again here. Leave the operation out, or add one for '{key}'."
+            )
+
+
+def _names(fields: set[FieldKey]) -> str:
+    return ", ".join(f"'{field}'" for field in sorted(fields))
+
+
+def with_states(
+    records: pl.LazyFrame, expected: pl.LazyFrame | None, *, grain: Sequence[str]
+) -> pl.LazyFrame:
+    """Add to each record, in `STATE`, what it is under the definitions that it was made by.
+
+    Args:
+        records: One row a stored record.
+        expected: One row an expected record: the columns of `grain` and `metaxy_provenance`. None
+            for a root: what is stored of it is what its samples said.
+    """
+    if expected is None:
+        return records.with_columns(pl.lit(IN_SYNC).alias(STATE))
+    wanted = expected.select(*grain, pl.col(PROVENANCE).alias(_EXPECTED)).unique(list(grain))
+    told = records.join(wanted, on=list(grain), how="left", nulls_equal=True)
+    state = (
+        pl.when(pl.col(_EXPECTED).is_null())
+        .then(pl.lit(ORPHANED))
+        .when(pl.col(_EXPECTED) == pl.col(PROVENANCE))
+        .then(pl.lit(IN_SYNC))
+        .otherwise(pl.lit(OUT_OF_DATE))
+    )
+    return told.with_columns(state.alias(STATE)).drop(_EXPECTED)
+
+
+def not_superseded(
+    records: pl.LazyFrame, newer: pl.LazyFrame | None, *, grain: Sequence[str], undone: str
+) -> pl.LazyFrame:
+    """Drop the records of which the new feature version has a later row, if only a tombstone.
+
+    Args:
+        records: One row a stored record, with its `metaxy_created_at`.
+        newer: One row a stored row of the new version; None when there is none.
+        undone: The materialization id of tombstones that say "as if it had never been carried".
+    """
+    if newer is None:
+        return records
+    on = list(grain)
+    run = pl.col(MATERIALIZATION_ID).sort_by(CREATED_AT).last()
+    latest = newer.group_by(on).agg(
+        pl.col(CREATED_AT).max().alias(_NEWER), run.eq_missing(undone).alias(_IS_UNDONE)
+    )
+    counting = latest.filter(~pl.col(_IS_UNDONE)).select(*on, _NEWER)
+    told = records.join(counting, on=on, how="left", nulls_equal=True)
+    written = pl.col(CREATED_AT).max().over(on)
+    return told.filter(pl.col(_NEWER).is_null() | (pl.col(_NEWER) < written)).drop(_NEWER)
+
+
+def carried_records(
+    records: pl.LazyFrame,
+    wanted: pl.LazyFrame | None,
+    *,
+    grain: Sequence[str],
+    fields: Sequence[FieldKey],
+) -> pl.LazyFrame:
+    """The records with the by-field columns that they are to have under the new definitions.
+
+    One that is in sync gets the provenance that is wanted; any other, and one that isn't wanted
+    any more (`ORPHANED` from then on), keeps its own. Where it has none because the field is new,
+    it gets the provenance of the whole old record, which no field can be expected to have.
+
+    Args:
+        records: One row a record of the old version, with its `STATE`.
+        wanted: One row a record that is expected under the new definitions: the columns of `grain`
+            and `metaxy_provenance_by_field`. None for a root, whose provenance stays.
+        fields: Those of the new definition.
+    """
+    if wanted is None:
+        told = records
+    else:
+        on = list(grain)
+        new = wanted.select(*on, pl.col(PROVENANCE_BY_FIELD).alias(_WANTED)).unique(on)
+        told = records.join(new, on=on, how="left", nulls_equal=True)
+        is_in_sync = pl.col(STATE) == IN_SYNC
+        state = pl.when(is_in_sync & pl.col(_WANTED).is_null()).then(pl.lit(ORPHANED))
+        told = told.with_columns(state.otherwise(pl.col(STATE)).alias(STATE))
+    schema = records.collect_schema()
+    names = [field.column_name for field in fields]
+    old_provenance = _texts(PROVENANCE_BY_FIELD, names, schema)
+    old_versions = _texts(DATA_VERSION_BY_FIELD, names, schema)
+    kept = {name: pl.coalesce(old_provenance[name], pl.col(PROVENANCE)) for name in names}
+    provenance = {
+        name: kept[name]
+        if wanted is None
+        else pl.when(pl.col(STATE) == IN_SYNC)
+        .then(pl.col(_WANTED).struct.field(name))
+        .otherwise(kept[name])
+        for name in names
+    }
+    supplied = {
+        name: pl.when(old_versions[name].ne_missing(old_provenance[name])).then(old_versions[name])
+        for name in names
+    }
+    return told.with_columns(
+        pl.struct(text.alias(name) for name, text in sorted(provenance.items())).alias(
+            PROVENANCE_BY_FIELD
+        ),
+        pl.struct(text.alias(name) for name, text in sorted(supplied.items())).alias(
+            DATA_VERSION_BY_FIELD
+        ),
+    ).drop(_WANTED, strict=False)
+
+
+def _texts(column: str, names: Sequence[str], schema: pl.Schema) -> dict[str, pl.Expr]:
+    """The texts of fields in a by-field column; null for those that it lacks."""
+    struct = schema.get(column)
+    known = {each.name for each in struct.fields} if isinstance(struct, pl.Struct) else set[str]()
+    return {
+        name: pl.col(column).struct.field(name) if name in known else pl.lit(None, dtype=pl.String)
+        for name in names
+    }
