@@ -9,7 +9,7 @@ allows something better.
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, Self, overload
 
 import narwhals as nw
@@ -44,6 +44,7 @@ from metaxy.metadata_store.store_config import MetadataStoreConfig, VersioningEn
 from metaxy.metadata_store.tagging import Tag
 from metaxy.metadata_store.travel import Moment, checked_moment
 from metaxy.metadata_store.writing import WriteResult
+from metaxy.metadata_store.vacuuming import Vacuumed, checked_retention, vacuum_tables
 from metaxy.models.keys import CoercibleToFeatureKey, FeatureKey
 from metaxy.versioning.engine import PolarsVersioningEngine
 from metaxy.versioning.scope import fulfilling
@@ -684,6 +685,43 @@ class MetadataStore(OpenableStore):
         from_snapshot: str | None = None,
         filters: Mapping[Any, Iterable[Filter]] | None = None,
         incremental: bool = True,
+    def vacuum(
+        self,
+        features: Iterable[CoercibleToFeatureKey] | None = None,
+        *,
+        retention: timedelta = timedelta(days=7),
+        dry_run: bool = False,
+    ) -> dict[FeatureKey, Vacuumed]:
+        """Remove the files of this lake that nothing needs any more.
+
+        What stays is what the newest version of a table is read from, and every version that was
+        the newest within the retention time, and every version that a tag pins. Older versions
+        can't be read afterwards. Files that belong to no version, as writers leave that were
+        killed, go when they are older than that, too.
+
+        Args:
+            features: Of which tables; by default of all, other projects' and system tables among
+                them.
+            retention: In whole hours, rounded up. With less than the longest read, write or tag
+                takes, those that run meanwhile may fail, or lose what they write.
+            dry_run: Only tell what would go.
+
+        Returns:
+            By feature, the files that went; features from which none did are left out.
+
+        Raises:
+            FeatureNotFoundError: There is no such table in this store.
+            ValueError: The retention is no time.
+        """
+        self.require_open("read" if dry_run else "write")
+        retention = checked_retention(retention)
+        there = self.tables_in_store()
+        keys = there if features is None else [FeatureKey(each) for each in features]
+        for key in keys:
+            if key not in there:
+                raise self._not_found(key, allow_fallback=False)
+        return vacuum_tables(self, keys, retention=retention, dry_run=dry_run)
+
         history: bool = False,
         on_progress: OnProgress | None = None,
     ) -> dict[str, CopyResult]:

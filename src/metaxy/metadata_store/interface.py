@@ -4,9 +4,9 @@ Nothing here knows increments, records or whether the store is open.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import narwhals as nw
@@ -178,6 +178,25 @@ class StoreInterface(ABC):
     def drop_in_store(self, key: FeatureKey) -> None:
         """Remove all rows of a feature's table, which exists."""
         raise self._only_appends("drop", key)
+
+    def vacuum_in_store(
+        self, key: FeatureKey, *, retention: timedelta, pinned: Collection[int], dry_run: bool
+    ) -> Mapping[str, int]:
+        """Remove the files of a table that nothing needs, or tell which those are.
+
+        Args:
+            retention: Versions that were the newest within this time stay readable.
+            pinned: So do these.
+
+        Returns:
+            The size of each in bytes, by its path in the folder of the table.
+        """
+        del retention, pinned, dry_run
+        raise StoreError(
+            f"{self.display()} can't vacuum '{key}': a {type(self).__name__} keeps no files.",
+            store=self.display(),
+            feature=str(key),
+        )
 
     def _only_appends(self, deed: str, key: FeatureKey) -> StoreError:
         return StoreError(

@@ -23,6 +23,7 @@ from metaxy.errors import (
     StoreError,
     UnreadableTableError,
     WriteConflictError,
+    redact,
 )
 from metaxy.metadata_store import commits
 from metaxy.metadata_store.commits import CommitNote
@@ -209,33 +210,52 @@ class MaintainedTables(DeltaTables):
     def unneeded_files(
         self, path: str, *, retention: timedelta, pinned: Collection[int]
     ) -> tuple[str, ...]:
-        """The files that `vacuum` would remove, by their paths in the table's folder, sorted."""
+        """The files that `vacuum` would tell, by their paths in the table's folder, sorted."""
         table = self.opened(path)
         if table is None:
             return ()
         return self.asked(path, lambda: _vacuumed(table, retention, pinned, is_dry=True))
 
-    def vacuum(self, path: str, *, retention: timedelta, pinned: Collection[int]) -> None:
-        """Remove the files that no version needs which was the newest within a time, or is pinned.
+    def vacuum(
+        self, path: str, *, retention: timedelta, pinned: Collection[int]
+    ) -> tuple[str, ...]:
+        """Remove files, and tell which.
+
+        Those that no version needs which was the newest within a time, or is pinned; some that are
+        gone already may be told, too.
 
         Files that no version has ever had, as writers leave that were killed, go when they are
         older than that.
+
+        Raises:
+            StoreError: It was cut off; some of the files are gone.
         """
         table = self.opened(path)
-        if table is not None:
-            self.asked(path, lambda: _vacuumed(table, retention, pinned, is_dry=False))
+        if table is None:
+            return ()
+        self._make_append_only(path)  # a rewrite that was cut off has left it open
+        try:
+            return _vacuumed(table, retention, pinned, is_dry=False)
+        except BaseException as error:  # noqa: BLE001 -- panics are no Exception
+            failure = failure_of(error)
+        raise StoreError(
+            f"Vacuuming the table at '{redact(path)}' was cut off, and may be done again: "
+            f"{self._secrets.told(failure)}"
+        ) from self._secrets.shown(failure)
 
 
 def _vacuumed(
     table: PinnedTable, retention: timedelta, pinned: Collection[int], *, is_dry: bool
 ) -> tuple[str, ...]:
     hours = -(-retention // timedelta(hours=1))  # delta-rs takes whole ones
+    about = CommitNote("vacuum").metadata(instant_us=None, write_id=uuid.uuid4().hex)
     files = table.vacuum(
         retention_hours=hours,
         dry_run=is_dry,
         enforce_retention_duration=False,
         full=True,
         keep_versions=sorted(pinned) or None,
+        commit_properties=CommitProperties(custom_metadata=about),
         post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
     )
     return tuple(sorted(map(unquote, files)))
