@@ -43,8 +43,8 @@ from metaxy.metadata_store.session import AccessMode
 from metaxy.metadata_store.store_config import MetadataStoreConfig, VersioningEngineOptions
 from metaxy.metadata_store.tagging import Tag
 from metaxy.metadata_store.travel import Moment, checked_moment
-from metaxy.metadata_store.writing import WriteResult
 from metaxy.metadata_store.vacuuming import Vacuumed, checked_retention, vacuum_tables
+from metaxy.metadata_store.writing import WriteResult
 from metaxy.models.keys import CoercibleToFeatureKey, FeatureKey
 from metaxy.versioning.engine import PolarsVersioningEngine
 from metaxy.versioning.scope import fulfilling
@@ -675,16 +675,6 @@ class MetadataStore(OpenableStore):
         self.drop_in_store(plan.key)
         pushing.record_event(self, "feature_dropped", project=plan.project, feature=plan.key)
 
-    # --- copying ---------------------------------------------------------------------------------
-
-    def copy_metadata(
-        self,
-        from_store: OpenableStore,
-        features: Iterable[CoercibleToFeatureKey] | None = None,
-        *,
-        from_snapshot: str | None = None,
-        filters: Mapping[Any, Iterable[Filter]] | None = None,
-        incremental: bool = True,
     def vacuum(
         self,
         features: Iterable[CoercibleToFeatureKey] | None = None,
@@ -722,6 +712,16 @@ class MetadataStore(OpenableStore):
                 raise self._not_found(key, allow_fallback=False)
         return vacuum_tables(self, keys, retention=retention, dry_run=dry_run)
 
+    # --- copying ---------------------------------------------------------------------------------
+
+    def copy_metadata(
+        self,
+        from_store: OpenableStore,
+        features: Iterable[CoercibleToFeatureKey] | None = None,
+        *,
+        from_snapshot: str | None = None,
+        filters: Mapping[Any, Iterable[Filter]] | None = None,
+        incremental: bool = True,
         history: bool = False,
         on_progress: OnProgress | None = None,
     ) -> dict[str, CopyResult]:

@@ -396,6 +396,21 @@ class DeltaMetadataStore(MetadataStore):
         table = self._opened(key)
         return None if table is None else self._tables.texts(table)
 
+    def vacuum_in_store(
+        self, key: FeatureKey, *, retention: timedelta, pinned: Collection[int], dry_run: bool
+    ) -> Mapping[str, int]:
+        """Remove the files that no version needs which was the newest lately, or is pinned."""
+        path = table_path(self.root_path, key, self.layout)
+        table_files = self.table_files(key)
+        files = self._tables.unneeded_files(path, retention=retention, pinned=pinned)
+        # delta-rs names those, too, that went with an earlier vacuum.
+        there = table_files.sizes() if table_files and files else {}
+        unneeded = {name: there[name] for name in files if name in there}
+        if not unneeded or dry_run:
+            return unneeded
+        removed = self._tables.vacuum(path, retention=retention, pinned=pinned)
+        return {name: there[name] for name in removed if name in there}
+
     # --- how the lake hashes ---------------------------------------------------------------------
 
     def read_hash_settings(self) -> HashSettings | None:
@@ -418,21 +433,6 @@ class DeltaMetadataStore(MetadataStore):
         if format_version != str(system.FORMAT_VERSION):
             raise UnreadableTableError(
                 f"{self.display()} has format {format_version}, and this metaxy reads and writes "
-    def vacuum_in_store(
-        self, key: FeatureKey, *, retention: timedelta, pinned: Collection[int], dry_run: bool
-    ) -> Mapping[str, int]:
-        """Remove the files that no version needs which was the newest lately, or is pinned."""
-        path = table_path(self.root_path, key, self.layout)
-        table_files = self.table_files(key)
-        files = self._tables.unneeded_files(path, retention=retention, pinned=pinned)
-        # delta-rs names those, too, that went with an earlier vacuum.
-        there = table_files.sizes() if table_files and files else {}
-        unneeded = {name: there[name] for name in files if name in there}
-        if not unneeded or dry_run:
-            return unneeded
-        removed = self._tables.vacuum(path, retention=retention, pinned=pinned)
-        return {name: there[name] for name in removed if name in there}
-
                 f"format {system.FORMAT_VERSION}: use the version of metaxy that made it, or a "
                 "later one.",
                 store=self.display(),
