@@ -80,13 +80,6 @@ def test_a_root_needs_a_bucket() -> None:
         DeltaMetadataStore("s3://", graph=films())
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_lake_on_a_web_server_is_refused_with_the_way_out(scheme: str) -> None:
-    """Before delta-rs fails on it with whatever it says."""
-    with pytest.raises(ConfigError, match=r"can't be read from a web server.*'anonymous': 'true'"):
-        DeltaMetadataStore(f"{scheme}://user:hush@example.org/lake")
-
-
 def test_options_have_one_form_for_all_libraries(lake: S3Endpoint, prefix: str) -> None:
     """In the names of delta-rs, of s3fs, or of the environment; numbers and truths, too."""
     assert lake.access_key is not None

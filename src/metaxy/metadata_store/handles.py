@@ -10,7 +10,7 @@ Nobody waits for anybody: a handle that is in use is not there for others, who o
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -43,6 +43,11 @@ class PinnedTable(DeltaTable):
     def file_uris(self, *args: Any, **kwargs: Any) -> list[str]:  # noqa: ANN401 -- as inherited
         """The files of this version, as the file system names them."""
         return [unquote(uri) for uri in super().file_uris(*args, **kwargs)]
+
+    def missing_files(self) -> Sequence[str]:
+        """The files of this version that aren't there any more; lists the table's folder."""
+        missing: Sequence[str] = self.repair(dry_run=True)["files_removed"]
+        return missing
 
 
 class CapturedTable(PinnedTable):

@@ -80,8 +80,8 @@ def _folders(route: Route, key: FeatureKey) -> Folders:
     for files, lake in ((theirs, source), (ours, store)):
         if files is None:
             raise StoreError(
-                f"{lake.display()} keeps no versions of its tables, so histories can't be copied "
-                "from or to it. Copy the rows: history=False.",
+                f"{lake.display()} can't list the files of its tables, and histories are copied "
+                "file by file. Copy the rows: history=False.",
                 store=lake.display(),
                 feature=str(key),
             )

@@ -16,9 +16,12 @@ from typing import Any, Final
 
 from metaxy.errors import ConfigError, StoreError, did_you_mean, listed, redact
 from metaxy.metadata_store.paths import TABLE_SUFFIX, absolute_root
+from metaxy.metadata_store.web import SCHEMES, WebFolder, check_web_lake, web_folder
 from metaxy.models.keys import SYSTEM_PREFIX
 
 _S3_SCHEMES: Final = ("s3", "s3a")
+_LAKE_TABLE: Final = f"{SYSTEM_PREFIX}/lake{TABLE_SUFFIX}/_delta_log/{0:020}.json"
+"""What every lake has that anything was written to."""
 
 _ALIASES: Final = {
     "key": "aws_access_key_id",
@@ -120,14 +123,10 @@ class Storage:
         """
         root = absolute_root(root_path)
         given = dict(storage_options or {})
-        if _scheme(root) in {"http", "https"}:
-            raise ConfigError(
-                f"root_path is '{redact(root)}': a lake can't be read from a web server, because "
-                "Delta needs to list folders. An object store that is open to all is reached as "
-                "'s3://bucket/lake' with storage_options={'anonymous': 'true'} and its "
-                "aws_endpoint_url; anything else has to be downloaded first.",
-                setting="root_path",
-            )
+        if _scheme(root) in SCHEMES:
+            options = {name.lower(): _text(value) for name, value in given.items()}
+            check_web_lake(root, options)
+            return cls(root, options)
         if _scheme(root) not in _S3_SCHEMES:
             return cls(root, {name: _text(value) for name, value in given.items()})
         environment = os.environ if environment is None else environment
@@ -137,6 +136,16 @@ class Storage:
     def is_local(self) -> bool:
         """Whether the lake lies in a folder of this machine."""
         return not _scheme(self.root)
+
+    @property
+    def is_web(self) -> bool:
+        """Whether the lake lies on a plain web server, which it can only be read from."""
+        return _scheme(self.root) in SCHEMES
+
+    @functools.cached_property
+    def web(self) -> WebFolder:
+        """The folder of a lake on a web server."""
+        return web_folder(self.root, self.options)
 
     @property
     def delta_options(self) -> dict[str, str]:
@@ -174,6 +183,8 @@ class Storage:
         """The place of everything that looks like the table of a feature, sorted."""
         if self.is_local:
             return sorted(_local_tables(self.root))
+        if self.is_web:
+            return [f"{self.root}/{path}" for path in sorted(_web_tables(self.web))]
         scheme = _scheme(self.root)
         found: list[str] = []
         folders = [self.root]
@@ -248,6 +259,33 @@ def _local_tables(root: str) -> list[str]:
         names[:] = [
             name for name in names if not name.endswith(TABLE_SUFFIX) and name != SYSTEM_PREFIX
         ]
+    return found
+
+
+def _web_tables(web: WebFolder) -> list[str]:
+    """The paths of tables in a lake on a web server, from the pages that list its folders.
+
+    Raises:
+        StoreError: The server lists no folders.
+    """
+    found: list[str] = []
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        names = web.names(folder)
+        if names is None if folder else not names and web.has(_LAKE_TABLE):
+            raise StoreError(
+                f"Which features are in '{redact(web.url)}' can't be told: the web server has no "
+                f"page that lists the folder '{folder or '.'}'. Turn that on ('autoindex on' in "
+                "nginx, 'Options +Indexes' in Apache, 'file_server browse' in Caddy), or ask for "
+                "features by name."
+            )
+        for name in names or ():
+            path = f"{folder}/{name.rstrip('/')}".lstrip("/")
+            if path.endswith(TABLE_SUFFIX):
+                found.append(path)
+            elif name.endswith("/") and path != SYSTEM_PREFIX:
+                folders.append(path)
     return found
 
 

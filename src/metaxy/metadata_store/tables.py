@@ -53,6 +53,7 @@ from metaxy.metadata_store.secrecy import Secrets
 from metaxy.metadata_store.storage import Storage
 from metaxy.metadata_store.streaming import BatchStream, record_batches
 from metaxy.metadata_store.table_texts import LABELS, TableTexts, read_labels, text_change
+from metaxy.metadata_store.web_tables import WebHandles
 
 TABLE_PROPERTIES: Final = {
     "delta.appendOnly": "true",
@@ -163,7 +164,7 @@ class DeltaTables:
         retry_seconds: float = 300.0,
     ) -> None:
         self._storage = storage
-        self._handles = Handles(storage)
+        self._handles = WebHandles(storage) if storage.is_web else Handles(storage)
         self._write_options = dict(write_options or {})
         self._retry_seconds = retry_seconds
         self._identity = WriterIdentity()

@@ -69,13 +69,8 @@ def opened_version(newest: NewestTable, version: int) -> PinnedTable | None:
     superseded = set(table.file_uris()).difference(newest.table.file_uris())
     if not superseded:
         return table
-    missing = newest.tables.asked(newest.path, lambda: _missing_files(table))
+    missing = newest.tables.asked(newest.path, table.missing_files)
     return None if missing else table
-
-
-def _missing_files(table: PinnedTable) -> Sequence[str]:
-    """The files of a version that aren't there any more; lists the table's folder."""
-    return table.repair(dry_run=True)["files_removed"]
 
 
 def first_readable(newest: NewestTable, known: Sequence[TableCommit]) -> int:
