@@ -10,7 +10,7 @@ from typing import Final
 
 import polars as pl
 
-from metaxy.errors import MigrationRefusedError, StoreError
+from metaxy.errors import MigrationRefusedError, StoreError, listed
 from metaxy.graph.graph import FeatureGraph
 from metaxy.graph.plan import FeaturePlan, RecordsPlan
 from metaxy.metadata_store.base import MetadataStore
@@ -103,7 +103,7 @@ class CarryPlan:
         out_of_date: Those that are to be computed again, and stay so.
         orphaned: Those whose upstream record is gone.
         already: Those that the new feature version has, so that nothing is appended for them.
-        to_append: The others.
+        to_append: The others; none where it can't be done.
         table_version: Of the feature's own table; None where there is none, or no versions.
         refusals: Why it can't be done; empty when it can.
         out_of_date_examples: Up to `EXAMPLES`, as `id=1`, sorted.
@@ -156,16 +156,19 @@ def plan_carrying(store: MetadataStore, asked: Carrying) -> CarryPlan:
         hashing.stamp(graph.feature_version(asked.feature)) if asked.feature in graph else ""
         for graph in (asked.old, asked.new)
     ]
+    refused = asked.refusals
     records, left, examples = pl.DataFrame(), 0, ()
     if all(versions):
         work = _Work(store, asked)
         found = work.records()
         if found is not None:
-            newer = store.scan_in_store(asked.feature, versions[1])
             is_record = ~pl.col(_IS_MARKER)
             names = [*work.old.id_columns, STATE]
-            pending = work.pending(found.filter(is_record), newer)
-            left = pending.select(pl.len()).collect().item()
+            refused += work.unnamed(found)
+            if not refused:
+                newer = store.scan_in_store(asked.feature, versions[1])
+                pending = work.pending(found.filter(is_record), newer)
+                left = pending.select(pl.len()).collect().item()
             records = found.filter(is_record).select(names).collect()
             examples = _examples(records, work.old.id_columns)
     counts = _counts(records)
@@ -178,10 +181,10 @@ def plan_carrying(store: MetadataStore, asked: Carrying) -> CarryPlan:
         in_sync=counts.get(IN_SYNC, 0),
         out_of_date=counts.get(OUT_OF_DATE, 0),
         orphaned=counts.get(ORPHANED, 0),
-        already=total - left,
+        already=0 if refused else total - left,
         to_append=left,
         table_version=_table_version(store, asked.feature),
-        refusals=asked.refusals,
+        refusals=refused,
         out_of_date_examples=examples,
     )
 
@@ -197,8 +200,7 @@ def carry(store: MetadataStore, asked: Carrying) -> CarryResult:
         MetadataSchemaError: The records can't be written under the new definition, for instance
             for want of a declared column; has every reason.
     """
-    if refused := asked.refusals:
-        raise MigrationRefusedError(f"'{asked.feature}' can't be carried over", refused)
+    _check(asked.feature, asked.refusals)
     work = _Work(store, asked)
     told: list[tuple[pl.DataFrame, int]] = []
 
@@ -208,6 +210,7 @@ def carry(store: MetadataStore, asked: Carrying) -> CarryResult:
         records = work.records()
         if records is None:
             return pl.DataFrame()
+        _check(asked.feature, work.unnamed(records))
         pending = work.pending(records, newer)
         carried = work.carried(pending).collect()
         total = records.filter(~pl.col(_IS_MARKER)).select(pl.len()).collect().item()
@@ -234,6 +237,11 @@ def carry(store: MetadataStore, asked: Carrying) -> CarryResult:
         already=total - records.height,
         table_version=outcome.version,
     )
+
+
+def _check(feature: FeatureKey, refused: tuple[str, ...]) -> None:
+    if refused:
+        raise MigrationRefusedError(f"'{feature}' can't be carried over", refused)
 
 
 class _Work:
@@ -272,14 +280,22 @@ class _Work:
         current = _current(stored.frame, stored, self.old)
         return with_states(current, self._expected(self.old, stored), grain=self.old.grain)
 
+    def unnamed(self, records: pl.LazyFrame) -> tuple[str, ...]:
+        """Why the stored records can't be told apart under the new definition; empty if they can.
+
+        Known from the store only: a table may have columns that no definition names.
+        """
+        lacking = [name for name in self.new.grain if name not in records.collect_schema()]
+        if not lacking:
+            return ()
+        reason = (
+            f"The records of '{self.asked.feature}' are named by {listed(lacking)} now, and the "
+            "stored ones have no such column. Write a MetadataBackfill that names them."
+        )
+        return (reason,)
+
     def pending(self, records: pl.LazyFrame, newer: Scan | None) -> pl.LazyFrame:
         """Those of the records that the new version doesn't have."""
-        lacking = [name for name in self.new.grain if name not in records.collect_schema()]
-        if lacking:
-            raise MigrationRefusedError(
-                f"'{self.asked.feature}' can't be carried over: its records are named by {lacking} "
-                "now, and the stored ones have no such column. Write a MetadataBackfill."
-            )
         names = [*self.new.grain, CREATED_AT, MATERIALIZATION_ID]
         rows = None if newer is None else newer.frame.select(names)
         undone = undoing_run(self.asked.run)

@@ -100,7 +100,7 @@ class _Undoing:
     def _worked_out(self, scan: Scan) -> pl.DataFrame:
         ids = list(self.plan.id_columns)
         rows = complete_rows(scan.frame, self.plan)
-        by_run = pl.col(MATERIALIZATION_ID) == self.run
+        by_run = pl.col(MATERIALIZATION_ID).eq_missing(self.run)
         newest = latest_records(rows, id_columns=ids, instants=scan.instants)
         written = newest.filter(by_run, pl.col(DELETED_AT).is_null()).collect()
         others = newest.filter(pl.col(MATERIALIZATION_ID).ne_missing(undoing_run(self.run)))

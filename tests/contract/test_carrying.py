@@ -1,0 +1,424 @@
+"""Records carried from old definitions to new ones, in every kind of lake."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from definitions import feature, graph_of
+from films import ids, polars, stored, update, videos
+from lake_rows import made_of
+from lakes import Lake
+from metaxy.errors import MetadataSchemaError, MigrationRefusedError
+from metaxy.graph.graph import FeatureGraph
+from metaxy.metadata_store.base import MetadataStore
+from metaxy.migrations.carrying import Carrying, CarryResult, carry, plan_carrying
+from metaxy.migrations.rollback import RollbackCounts, roll_back_feature
+from metaxy.models.columns import ColumnSpec
+from metaxy.models.feature_spec import FeatureDep
+from metaxy.models.fields import FieldDep, FieldSpec
+from metaxy.models.keys import FeatureKey
+from metaxy.models.lineage import Lineage
+
+RUN = "migration:narrow"
+VIDEOS = videos(("a", "a1", "f1"), ("b", "b1", "f1"), ("c", "c1", "f1"))
+
+
+def _graph(*, audio_only: bool = False, code: str = "1") -> FeatureGraph:
+    """A transcript of a video, at first from all of it, and a summary of the transcript."""
+    fields = ["audio"] if audio_only else ["audio", "frames"]
+    return graph_of(
+        feature("video", fields=["audio", "frames"]),
+        feature(
+            "transcript",
+            deps=["video"],
+            fields=[FieldSpec("default", code, deps=[FieldDep("video", fields)])],
+        ),
+        feature("summary", deps=["transcript"]),
+    )
+
+
+OLD, NEW = _graph(), _graph(audio_only=True)
+
+
+def _asked(
+    key: str, old: FeatureGraph = OLD, new: FeatureGraph = NEW, *, assume_same_result: bool = False
+) -> Carrying:
+    return Carrying(
+        feature=FeatureKey(key),
+        old=old,
+        new=new,
+        run=RUN,
+        carried=frozenset(map(FeatureKey, ["transcript", "summary"])),
+        assume_same_result=assume_same_result,
+    )
+
+
+def _filled(lake: Lake, *, keys: Sequence[str] = ("transcript", "summary")) -> MetadataStore:
+    """A store of the old graph in which everything is up to date."""
+    store = lake.store(graph=OLD)
+    with store.open("write"):
+        store.write_metadata("video", VIDEOS)
+        for key in keys:
+            update(store, key)
+    return store
+
+
+def _counts(result: CarryResult) -> tuple[int, int, int, int]:
+    return result.in_sync, result.out_of_date, result.orphaned, result.already
+
+
+def _answer(store: MetadataStore, key: str) -> tuple[list[str], list[str], list[str]]:
+    found = store.resolve_update(key)
+    return ids(found.added), ids(found.changed), ids(found.removed)
+
+
+def test_after_a_refactoring_nothing_is_left_to_compute(lake: Lake) -> None:
+    """The carried records have the provenance that the new definitions expect."""
+    _filled(lake)
+    with lake.store(graph=NEW).open("write") as store:
+        before = _answer(store, "transcript")
+        results = [carry(store, _asked(key)) for key in ("transcript", "summary")]
+
+        assert before == (["a", "b", "c"], [], [])
+        assert [_counts(each) for each in results] == [(3, 0, 0, 0)] * 2
+        assert _answer(store, "transcript") == _answer(store, "summary") == ([], [], [])
+        rows = polars(store.read_metadata("transcript")).sort("id")
+    transcript = [made_of(("video.audio", f"{each}1")) for each in "abc"]
+    assert [row["default"] for row in rows["metaxy_provenance_by_field"]] == transcript
+    assert rows["metaxy_data_version_by_field"].equals(rows["metaxy_provenance_by_field"])
+    assert rows["metaxy_materialization_id"].to_list() == [RUN] * 3
+
+
+def test_what_is_out_of_date_stays_so(lake: Lake) -> None:
+    """Also where the new definition wouldn't have seen the change; a plan tells it beforehand."""
+    with _filled(lake).open("write") as store:
+        store.write_metadata("video", videos(("a", "a2", "f1"), ("b", "b1", "f2")))
+    with lake.store(graph=NEW).open("write") as store:
+        plan = plan_carrying(store, _asked("transcript"))
+        result = carry(store, _asked("transcript"))
+
+        assert (plan.records, plan.in_sync, plan.out_of_date, plan.to_append) == (3, 1, 2, 3)
+        assert plan.out_of_date_examples == ("id='a'", "id='b'")
+        assert _counts(result) == (1, 2, 0, 0)
+        assert _answer(store, "transcript") == ([], ["a", "b"], [])
+
+
+def test_a_record_whose_upstream_is_gone_is_still_to_be_removed(lake: Lake) -> None:
+    """It is carried as it is, and counted apart."""
+    with _filled(lake).open("write") as store:
+        store.delete_metadata("video", ["id = 'b'"])
+    with lake.store(graph=NEW).open("write") as store:
+        assert plan_carrying(store, _asked("transcript")).orphaned == 1
+        assert _counts(carry(store, _asked("transcript"))) == (2, 0, 1, 0)
+        assert _answer(store, "transcript") == ([], [], ["b"])
+
+
+def test_what_users_wrote_is_kept(lake: Lake) -> None:
+    """Columns, and data versions of their own; those that follow the provenance follow it on."""
+    with _filled(lake, keys=()).open("write") as store:
+        due = polars(store.resolve_update("transcript").added).sort("id")
+        own = pl.Series([{"default": "mine"}, {"default": None}, {"default": ""}])
+        told = due.with_columns(text=pl.lit("Hello"), metaxy_data_version_by_field=own)
+        store.write_metadata("transcript", told, "whisper-7")
+    with lake.store(graph=NEW).open("write") as store:
+        carry(store, _asked("transcript"))
+        rows = polars(store.read_metadata("transcript")).sort("id")
+
+    assert rows["text"].to_list() == ["Hello"] * 3
+    versions = [row["default"] for row in rows["metaxy_data_version_by_field"]]
+    assert versions == ["mine", made_of(("video.audio", "b1")), ""]
+
+
+def test_a_second_run_appends_nothing(lake: Lake) -> None:
+    """Not even where records are out of date."""
+    with _filled(lake).open("write") as store:
+        store.write_metadata("video", videos(("a", "a2", "f1")))
+    with lake.store(graph=NEW).open("write") as store:
+        first, second = (carry(store, _asked("transcript")) for _ in range(2))
+
+        assert (first.rows, second.rows) == (3, 0)
+        assert _counts(second) == (0, 0, 0, 3)
+        plan = plan_carrying(store, _asked("transcript"))
+        assert (plan.already, plan.to_append) == (3, 0)
+
+
+def test_what_the_old_code_writes_later_is_carried_by_another_run(lake: Lake) -> None:
+    """New records, and rewritten ones."""
+    _filled(lake)
+    with lake.store(graph=NEW).open("write") as store:
+        carry(store, _asked("transcript"))
+    with lake.store(graph=OLD).open("write") as store:
+        store.write_metadata("video", videos(("a", "a2", "f1"), ("d", "d1", "f1")))
+        assert update(store, "transcript") == [1, 1, 0]
+    with lake.store(graph=NEW).open("write") as store:
+        assert _counts(carry(store, _asked("transcript"))) == (2, 0, 0, 2)
+        assert _answer(store, "transcript") == ([], [], [])
+
+
+def test_what_the_new_code_has_written_is_not_overwritten(lake: Lake) -> None:
+    """A record computed anew, and one that was deleted."""
+    _filled(lake)
+    with lake.store(graph=NEW).open("write") as store:
+        due = polars(store.resolve_update("transcript").added)
+        mine = due.filter(pl.col("id") != "c").with_columns(text=pl.lit("new"))
+        store.write_metadata("transcript", mine)
+        store.delete_metadata("transcript", ["id = 'b'"])
+
+        assert _counts(carry(store, _asked("transcript"))) == (1, 0, 0, 2)
+        assert stored(store, "transcript", "id", "text") == [("a", "new"), ("c", None)]
+
+
+def test_what_was_made_from_a_stale_record_is_not_taken_for_one_of_the_fresh_record(
+    lake: Lake,
+) -> None:
+    """The summary of the old transcript isn't that of the one computed after the migration."""
+    with _filled(lake).open("write") as store:
+        store.write_metadata("video", videos(("a", "a2", "f1")))
+    with lake.store(graph=NEW).open("write") as store:
+        carry(store, _asked("transcript"))
+        assert update(store, "transcript") == [0, 1, 0]
+        assert _counts(carry(store, _asked("summary"))) == (3, 0, 0, 0)
+
+        assert _answer(store, "summary") == ([], ["a"], [])
+
+
+def test_what_was_made_from_a_later_upstream_record_waits_for_it(lake: Lake) -> None:
+    """The old code has gone on between two steps of the migration: that is computed once more."""
+    _filled(lake)
+    with lake.store(graph=NEW).open("write") as store:
+        carry(store, _asked("transcript"))
+    with lake.store(graph=OLD).open("write") as store:
+        store.write_metadata("video", videos(("a", "a2", "f1")))
+        assert [update(store, key) for key in ("transcript", "summary")] == [[0, 1, 0]] * 2
+    with lake.store(graph=NEW).open("write") as store:
+        assert _counts(carry(store, _asked("summary"))) == (2, 0, 1, 0)
+        assert _answer(store, "transcript") == _answer(store, "summary") == ([], ["a"], [])
+        assert [carry(store, _asked(key)).rows for key in ("transcript", "summary")] == [1, 0]
+        assert _answer(store, "transcript") == ([], [], [])
+        assert _answer(store, "summary") == ([], ["a"], [])
+
+
+def test_two_at_once_write_each_record_once(versioned_lake: Lake) -> None:
+    """Each works its rows out from the version that it appends to."""
+    _filled(versioned_lake)
+
+    def carried(_: int) -> int:
+        with versioned_lake.store(graph=NEW).open("write") as store:
+            return carry(store, _asked("transcript")).rows
+
+    with ThreadPoolExecutor(4) as pool:
+        rows = sorted(pool.map(carried, range(4)))
+    with versioned_lake.store(graph=NEW).open("read") as store:
+        history = polars(store.read_metadata("transcript", latest_only=False))
+
+    assert rows == [0, 0, 0, 3]
+    assert history.height == 3
+
+
+def test_a_root_is_carried_as_it_is(lake: Lake) -> None:
+    """Its provenance is what the samples said."""
+    old = graph_of(feature("video", fields=["audio", "frames"]))
+    new = graph_of(feature("video", fields=[FieldSpec("audio", "2"), FieldSpec("frames")]))
+    with lake.store(graph=old).open("write") as store:
+        store.write_metadata("video", VIDEOS)
+    asked = _asked("video", old, new, assume_same_result=True)
+    with lake.store(graph=new).open("write") as store:
+        assert _counts(carry(store, asked)) == (3, 0, 0, 0)
+        found = store.resolve_update("video", samples=VIDEOS)
+
+    assert (ids(found.added), ids(found.changed), ids(found.removed)) == ([], [], [])
+
+
+def test_fields_may_come_go_and_be_renamed(lake: Lake) -> None:
+    """Each field of the new definition has the provenance that it expects."""
+    new = graph_of(
+        feature("video", fields=["audio", "frames"]),
+        feature(
+            "transcript",
+            deps=["video"],
+            fields=[
+                FieldSpec("text", deps=[FieldDep("video", ["audio"])]),
+                FieldSpec("faces", deps=[FieldDep("video", ["frames"])]),
+            ],
+        ),
+    )
+    with _filled(lake).open("write") as store:
+        store.write_metadata("video", videos(("a", "a2", "f1")))
+    with lake.store(graph=new).open("write") as store:
+        assert _counts(carry(store, _asked("transcript", new=new))) == (2, 1, 0, 0)
+        assert _answer(store, "transcript") == ([], ["a"], [])
+
+
+def test_children_are_carried_with_their_parents(lake: Lake) -> None:
+    """Those of a parent together; a parent without children stays known to have none."""
+
+    def graph(fields: list[str]) -> FeatureGraph:
+        return graph_of(
+            feature("video", fields=["audio", "frames"]),
+            feature(
+                "chunk",
+                ids=("id", "chunk"),
+                deps=[FeatureDep("video", lineage=Lineage.expansion(on=["id"]))],
+                fields=[FieldSpec("default", deps=[FieldDep("video", fields)])],
+            ),
+        )
+
+    old, new = graph(["audio", "frames"]), graph(["audio"])
+    with lake.store(graph=old).open("write") as store:
+        store.write_metadata("video", VIDEOS)
+        due = polars(store.resolve_update("chunk").added)
+        children = due.filter(pl.col("id") != "c").join(
+            pl.DataFrame({"chunk": ["1", "2"]}), how="cross"
+        )
+        store.write_metadata("chunk", children, expanded_parents=due)
+        store.write_metadata("video", videos(("b", "b2", "f1")))
+    asked = _asked("chunk", old, new)
+    with lake.store(graph=new).open("write") as store:
+        result = carry(store, asked)
+        assert (result.rows, _counts(result)) == (5, (2, 2, 0, 0))
+        assert _answer(store, "chunk") == ([], ["b"], [])
+        assert stored(store, "chunk", "id", "chunk") == [
+            (video, chunk) for video in "ab" for chunk in "12"
+        ]
+        assert carry(store, asked).rows == 0
+
+
+@pytest.mark.parametrize(
+    ("new", "reason"),
+    [
+        (_graph(code="2"), "(field 'default': code version: '1' -> '2')"),
+        (
+            graph_of(
+                feature("video", fields=["audio", "frames"]),
+                feature("transcript", fields=["default"]),
+            ),
+            "'transcript' was made from others and is a root now.",
+        ),
+        (
+            graph_of(
+                feature("video", fields=["audio", "frames"]),
+                feature(
+                    "transcript",
+                    ids=("name",),
+                    deps=[FeatureDep("video", rename={"id": "name"})],
+                ),
+            ),
+            "(id columns: id -> name)",
+        ),
+    ],
+)
+def test_a_change_that_may_have_an_effect_is_refused(
+    lake: Lake, new: FeatureGraph, reason: str
+) -> None:
+    """Unless the user says that it has none; nothing is written."""
+    _filled(lake)
+    with lake.store(graph=new).open("write") as store:
+        asked = _asked("transcript", new=new)
+        plan = plan_carrying(store, asked)
+        with pytest.raises(MigrationRefusedError) as refused:
+            carry(store, asked)
+
+        assert not store.read_metadata("transcript").collect().to_native().height
+    assert any(reason in each and "assume_same_result" in each for each in plan.refusals)
+    assert set(refused.value.reasons) <= set(plan.refusals)
+
+
+def test_a_word_of_the_user_is_enough_for_another_code_version(lake: Lake) -> None:
+    """What is out of date isn't made better by it."""
+    new = _graph(code="2")
+    with _filled(lake).open("write") as store:
+        store.write_metadata("video", videos(("a", "a2", "f1")))
+    with lake.store(graph=new).open("write") as store:
+        asked = _asked("transcript", new=new, assume_same_result=True)
+
+        assert _counts(carry(store, asked)) == (2, 1, 0, 0)
+        assert _answer(store, "transcript") == ([], ["a"], [])
+
+
+def test_no_word_of_the_user_helps_where_there_is_no_way(lake: Lake) -> None:
+    """Fields of a root, ids that no column has, an upstream that is computed again."""
+    root = graph_of(feature("video", fields=["sound"]))
+    renamed = graph_of(
+        feature("video", fields=["audio", "frames"]),
+        feature("transcript", ids=("name",), deps=[FeatureDep("video", rename={"id": "name"})]),
+    )
+    alone = replace(_asked("summary"), carried=frozenset())
+    _filled(lake)
+    with lake.store(graph=NEW).open("write") as store:
+        for asked, words in [
+            (_asked("video", new=root), "had the fields 'audio', 'frames' and has 'sound' now"),
+            (_asked("transcript", new=renamed), "are named by 'name' now"),
+            (alone, "'summary' is made from 'transcript', which"),
+            (_asked("summary", new=root), "'summary' is not in the new graph"),
+        ]:
+            with pytest.raises(MigrationRefusedError) as refused:
+                carry(store, replace(asked, assume_same_result=True))
+            assert words in str(refused.value)
+
+
+def test_records_that_break_the_new_definition_are_refused_as_any_write_is(lake: Lake) -> None:
+    """A column that must not be null now, and is."""
+    _filled(lake)
+    column = ColumnSpec("language", "string", nullable=False)
+    new = FeatureGraph.from_definitions(
+        replace(each, columns=(column,)) if each.key == FeatureKey("transcript") else each
+        for each in NEW.definitions.values()
+    )
+    with lake.store(graph=new).open("write") as store:
+        with pytest.raises(MetadataSchemaError, match="language"):
+            carry(store, _asked("transcript", new=new))
+        assert _answer(store, "transcript") == (["a", "b", "c"], [], [])
+
+
+# --- taken back ----------------------------------------------------------------------------------
+
+
+def _undone(store: MetadataStore, key: str = "transcript") -> RollbackCounts:
+    return roll_back_feature(store, FeatureKey(key), tag="before", run=RUN, graph=store.graph)
+
+
+def test_a_rollback_ends_what_was_carried(versioned_lake: Lake) -> None:
+    """Old readers see what they saw, new ones nothing; carried again, all is there again."""
+    _filled(versioned_lake)
+    with versioned_lake.store(graph=NEW).open("write") as store:
+        store.tag("before")
+        carry(store, _asked("transcript"))
+        assert _undone(store) == RollbackCounts(ended=3)
+        assert _undone(store) == RollbackCounts()
+        assert stored(store, "transcript", "id") == []
+        assert _answer(store, "transcript") == (["a", "b", "c"], [], [])
+    with versioned_lake.store(graph=OLD).open("read") as store:
+        assert _answer(store, "transcript") == ([], [], [])
+    with versioned_lake.store(graph=NEW).open("write") as store:
+        assert _counts(carry(store, _asked("transcript"))) == (3, 0, 0, 0)
+        assert _answer(store, "transcript") == ([], [], [])
+
+
+def test_a_rollback_leaves_what_others_have_written_since(versioned_lake: Lake) -> None:
+    """It is counted."""
+    with _filled(versioned_lake).open("write") as store:
+        store.write_metadata("video", videos(("a", "a2", "f1")))
+    with versioned_lake.store(graph=NEW).open("write") as store:
+        store.tag("before")
+        carry(store, _asked("transcript"))
+        update(store, "transcript")
+
+        assert _undone(store) == RollbackCounts(ended=2, kept=1)
+        assert stored(store, "transcript", "id") == ["a"]
+
+
+def test_a_rollback_restores_what_was_overwritten(versioned_lake: Lake) -> None:
+    """A backfill into the same feature version; a record that it added ends."""
+    with _filled(versioned_lake).open("write") as store:
+        store.tag("before")
+        more = videos(("a", "zz", "zz"), ("d", "d1", "f1"), note=["x", "x"])
+        store.write_metadata("video", more, RUN)
+        before = _answer(store, "transcript")
+
+        assert _undone(store, "video") == RollbackCounts(restored=1, ended=1)
+        assert before == (["d"], ["a"], [])
+        assert _answer(store, "transcript") == ([], [], [])
+        assert stored(store, "video", "id") == ["a", "b", "c"]
