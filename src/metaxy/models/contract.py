@@ -6,7 +6,7 @@ A feature class gives a contract (`FeatureDefinition.contract`), and so does a s
 
 import uuid
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator
 
@@ -35,8 +35,6 @@ class TableContract(FrozenModel):
         column_labels: By column name; columns without a label are left out.
         provisioning: Anything that JSON can say. Metaxy records it and doesn't read it.
     """
-
-    _positional: ClassVar[tuple[str, ...]] = ("key",)
 
     key: FeatureKey
     project: str

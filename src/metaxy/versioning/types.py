@@ -119,6 +119,20 @@ class LazyIncrement:
             removed=nw.from_native(removed, eager_only=True),
         )
 
+    def due(self) -> pl.DataFrame:
+        """Read only what is to be written: the records that are added or changed, in one frame.
+
+        What is stored and not expected isn't looked for, so that an increment of a few records
+        doesn't read those of the whole table.
+        """
+        if self.narrowed:
+            both = [nw.to_native(each) for each in (self.added, self.changed)]
+            return pl.concat(pl.collect_all(both))
+        expected, current = self._read()
+        stored = self._stored(expected, current)
+        is_same = (stored == expected.get_column(PROVENANCE)).fill_null(value=False)
+        return expected.filter(~is_same)
+
     def _told(self) -> pl.LazyFrame:
         """The expected records, each with the provenance that is stored, null if none is."""
         stored = self.current.select(*self.grain, pl.col(PROVENANCE).alias(_STORED))
@@ -130,23 +144,8 @@ class LazyIncrement:
         Only ids and provenances are joined, not at all where both sides have the same ids in the
         same order; and stored records are read whole only if some of them are to be removed.
         """
-        grain = list(self.grain)
-        expected, current = pl.collect_all([self.expected, self.current.select(*grain, PROVENANCE)])
-        is_in_step = expected.height == current.height and expected.select(grain).equals(
-            current.select(grain)
-        )
-        if is_in_step:
-            stored = current.get_column(PROVENANCE)
-        else:
-            places = current.lazy().select(grain).with_row_index(_PLACE)
-            met = (
-                expected.lazy()
-                .select(grain)
-                .join(places, on=grain, how="left", maintain_order="left")
-            )
-            # Both sides are in memory: the streaming engine would take twice as long.
-            found = met.collect(engine="in-memory").get_column(_PLACE)
-            stored = current.get_column(PROVENANCE).gather(found)
+        expected, current = self._read()
+        stored = self._stored(expected, current)
         is_new = stored.is_null()
         added = expected.filter(is_new)
         changed = expected.filter(
@@ -155,6 +154,30 @@ class LazyIncrement:
         is_all_met = expected.height - added.height == current.height
         if is_all_met and not self.may_repeat:
             return added, changed, self.removable.head(0).collect()
+        grain = list(self.grain)
         gone = current.lazy().join(expected.lazy(), on=grain, how="anti").select(grain)
         removed = self.removable.join(gone, on=grain, how="semi").collect()
         return added, changed, removed
+
+    def _read(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The expected records, and of the current ones what they are compared by."""
+        expected, current = pl.collect_all(
+            [self.expected, self.current.select(*self.grain, PROVENANCE)]
+        )
+        return expected, current
+
+    def _stored(self, expected: pl.DataFrame, current: pl.DataFrame) -> pl.Series:
+        """The provenance that is stored of each expected record, null where none is."""
+        grain = list(self.grain)
+        is_in_step = expected.height == current.height and expected.select(grain).equals(
+            current.select(grain)
+        )
+        if is_in_step:
+            return current.get_column(PROVENANCE)
+        places = current.lazy().select(grain).with_row_index(_PLACE)
+        met = (
+            expected.lazy().select(grain).join(places, on=grain, how="left", maintain_order="left")
+        )
+        # Both sides are in memory: the streaming engine would take twice as long.
+        found = met.collect(engine="in-memory").get_column(_PLACE)
+        return current.get_column(PROVENANCE).gather(found)

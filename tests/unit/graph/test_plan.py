@@ -54,7 +54,7 @@ def test_a_plan_has_everything_of_a_feature_and_its_inputs() -> None:
         ),
         grain=("id", "store"),
         contract=TableContract(
-            faces,
+            key=faces,
             project="films",
             columns=(ColumnSpec("count", "string"),),
             grain=("id", "store"),
