@@ -10,6 +10,7 @@ from metaxy.migrations.ops import (
     DataVersionReconciliation,
     FeatureVersionMigration,
     id_part,
+    is_for_all,
 )
 from metaxy.migrations.reconciliation import affected_features
 from metaxy.models.keys import FeatureKey
@@ -54,11 +55,6 @@ def explicit_operations(
         raise MigrationError("The operations can't be done", faults)
     rank = {key: rank for rank, key in enumerate(new.topological_order())}
     return tuple(sorted(own, key=lambda each: rank.get(each.feature_key, -1)))
-
-
-def is_for_all(operation: BaseOperation) -> bool:
-    """Whether it is about all affected features, not about one that it names."""
-    return isinstance(operation, DataVersionReconciliation) and operation.feature_key is None
 
 
 def _for_all(operation: BaseOperation, features: Iterable[FeatureKey]) -> list[BaseOperation]:

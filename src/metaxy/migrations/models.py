@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     PrivateAttr,
     SerializeAsAny,
+    ValidationError,
     field_validator,
 )
 
@@ -23,6 +24,7 @@ from metaxy.hashing import Encodable, digest
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.migrations import yaml_text
 from metaxy.migrations.expanding import explicit_operations, snapshots_of_versions
+from metaxy.migrations.file_data import is_older, read_operations, told_faults
 from metaxy.migrations.ops import (
     BaseOperation,
     CustomFunction,
@@ -33,7 +35,7 @@ from metaxy.migrations.ops import (
 from metaxy.migrations.reconciliation import affected_features
 from metaxy.migrations.result import MigrationResult
 from metaxy.migrations.snapshots import code_snapshot, graph_at, migrated_project
-from metaxy.migrations.spelling import FORMAT
+from metaxy.migrations.spelling import FORMAT, OLDER_NAMES, canonical
 from metaxy.models.keys import FeatureKey
 
 INITIAL: Final = "initial"
@@ -130,6 +132,27 @@ class Migration(BaseModel):
         copy._content_hash = digest(_CONTENT_DOMAIN, content)  # noqa: SLF001 -- of its own class
         return copy
 
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> Self:
+        """Read a YAML file in any of the spellings that there have been.
+
+        Raises:
+            MigrationFileError: It can't be read, or is no migration of this class; has every
+                fault, with the key and the value.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise MigrationFileError(f"{path} can't be read: {error}") from error
+        found = _migration_of(text, source=str(path))
+        if not isinstance(found, cls):
+            raise MigrationFileError(
+                f"{path} is a {type(found).__name__}, not a {cls.__name__}; read it with "
+                f"{type(found).__name__}.from_yaml or Migration.from_yaml.",
+                migration=found.migration_id,
+            )
+        return found
+
     def to_data(self) -> dict[str, object]:
         """Give it as a file has it: JSON data in the canonical spelling.
 
@@ -153,7 +176,7 @@ class Migration(BaseModel):
         data = self.to_data()
         file = None if path is None else Path(path)
         over = file.read_text(encoding="utf-8") if file is not None and file.exists() else None
-        text = yaml_text.written(data, over=over)
+        text = yaml_text.written(data, over=over, respelled=OLDER_NAMES)
         if file is not None:
             yaml_text.replace_file(file, text)
         return text
@@ -398,6 +421,29 @@ def built_operations(migration: DiffMigration | FullGraphMigration) -> tuple[Bas
             f"The operations of {migration.migration_id!r} are not valid: {error}",
             migration=migration.migration_id,
         ) from error
+
+
+def _migration_of(text: str, *, source: str) -> Migration:
+    """The migration that a YAML text says."""
+    data, faults = canonical(yaml_text.parsed(text, source=source))
+    operations, more = read_operations(data.get("ops", []))
+    cls = _class_for(data)
+    keys = {name: "id" if name == "migration_id" else name for name in cls.model_fields}
+    named = {"migration_id" if key == "id" else key: value for key, value in data.items()}
+    found: Migration | None = None
+    try:
+        found = cls.model_validate(named | {"ops": operations})
+    except ValidationError as error:
+        more = [*told_faults(error, keys), *more]
+    if found is None or faults or more:
+        raise MigrationFileError(f"{source} is not a valid migration", [*faults, *more])
+    return found
+
+
+def _class_for(data: Mapping[str, object]) -> type[Migration]:
+    if "snapshot_version" in data:
+        return FullGraphMigration
+    return FeatureVersionsMigration if is_older(data) else DiffMigration
 
 
 def _recorded_versions(store: MetadataStore, project: str) -> list[tuple[str, str, str]]:

@@ -261,6 +261,25 @@ class CustomFunction(BaseOperation):
         return rows if isinstance(rows, int) and not isinstance(rows, bool) else 0
 
 
+def feature_of(operation: BaseOperation) -> FeatureKey:
+    """The feature that an operation is about.
+
+    Raises:
+        MigrationError: It is about all that are affected.
+    """
+    if is_for_all(operation):
+        raise MigrationError(
+            f"The operation {operation.id!r} is about all affected features, not about one; "
+            "`Migration.operations` gives one for each."
+        )
+    return operation.feature_key
+
+
+def is_for_all(operation: BaseOperation) -> bool:
+    """Whether it is about all affected features, not about one that it names."""
+    return isinstance(operation, DataVersionReconciliation) and operation.feature_key is None
+
+
 def operation_class(type_name: str) -> type[BaseOperation]:
     """The class that a file means by `type`: its path, the name it declares, or one of ours.
 

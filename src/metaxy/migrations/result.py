@@ -73,6 +73,7 @@ class MigrationResult(_Value):
         rows_affected: How many rows were written; in a dry run, would be.
         errors: What went wrong, by feature key as text; "" stands for the whole.
         operations: One each, in the order in which they were done.
+        notes: What has changed in the lake since it was planned.
     """
 
     migration_id: str
@@ -82,6 +83,7 @@ class MigrationResult(_Value):
     errors: dict[str, str] = {}
     duration_seconds: float = 0.0
     operations: tuple[OperationResult, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """Tell all of it in a few lines, for people."""
@@ -98,4 +100,5 @@ class MigrationResult(_Value):
             if name not in told
         ]
         lines = [f"  {each}".replace("\n", "\n  ") for each in self.operations]
-        return "\n".join([head, *lines, *errors])
+        notes = [f"  {each}" for each in self.notes]
+        return "\n".join([head, *lines, *errors, *notes])

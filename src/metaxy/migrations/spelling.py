@@ -8,7 +8,7 @@
 | of an operation: `from_feature_version`, `to_feature_version` | `from`, `to` |
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final, cast
 
 FORMAT: Final = 1
@@ -16,6 +16,9 @@ FORMAT: Final = 1
 
 _FILE: Final = {"migration_id": "id", "parent_migration_id": "parent", "operations": "ops"}
 _OPERATION: Final = {"from": "from_feature_version", "to": "to_feature_version"}
+
+OLDER_NAMES: Final = _FILE | _OPERATION
+"""All older names of keys, each with the canonical one."""
 
 OLDER_OPERATIONS: Final = ("feature_version_migration", "custom_migration")
 """The types of operations of the older format."""
@@ -40,11 +43,6 @@ def canonical(data: Mapping[str, object]) -> tuple[dict[str, object], list[str]]
             for fault in found
         ]
     return told, faults
-
-
-def respelled(data: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """The older names that a mapping of a file has, each with the canonical one."""
-    return ((old, new) for old, new in (_FILE | _OPERATION).items() if old in data)
 
 
 def _operation(value: object) -> tuple[object, list[str]]:

@@ -40,13 +40,19 @@ def parsed(text: str, *, source: str) -> dict[str, object]:
     return cast("dict[str, object]", plain)
 
 
-def written(data: Mapping[str, object], *, over: str | None = None) -> str:
+def written(
+    data: Mapping[str, object],
+    *,
+    over: str | None = None,
+    respelled: Mapping[str, str] | None = None,
+) -> str:
     """Data as YAML.
 
     Args:
         data: The whole mapping.
         over: A text that said something similar: comments, blank lines, quotes and the order of
             keys stay wherever the data is as it was, or is another value of the same key.
+        respelled: Older names of keys that the text may have, and the names that they get.
     """
     document: object = None
     if over is not None:
@@ -54,6 +60,7 @@ def written(data: Mapping[str, object], *, over: str | None = None) -> str:
             document = _tree(over, source="the text")
         except MigrationFileError:
             document = None  # it can't be read, so there is nothing to keep
+    _respell(document, respelled or {})
     stream = io.StringIO()
     tree = _merged(document, data)
     _yaml().dump(tree, stream)
@@ -185,6 +192,23 @@ def _scalar(value: object, *, source: str) -> object:
 
 def _number(value: object) -> str:
     return repr(float(value)) if isinstance(value, float) else repr(value)
+
+
+def _respell(document: Any, names: Mapping[str, str]) -> None:  # noqa: ANN401
+    """Give keys other names, in their places and with their comments, at any depth."""
+    if isinstance(document, list):
+        for item in cast("list[Any]", document):
+            _respell(item, names)
+    if not isinstance(document, dict):
+        return
+    tree = cast("Any", document)
+    for at, key in enumerate(list(tree)):
+        _respell(tree[key], names)
+        if key in names and names[key] not in tree:
+            comment = tree.ca.items.pop(key, None)
+            tree.insert(at, names[key], tree.pop(key))
+            if comment is not None:
+                tree.ca.items[names[key]] = comment
 
 
 def _merged(document: Any, data: Any) -> object:  # noqa: ANN401 -- ruamel.yaml has no types

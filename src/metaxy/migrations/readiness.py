@@ -1,0 +1,44 @@
+"""Whether somebody has said why the operations of a migration are right."""
+
+from collections.abc import Sequence
+
+from metaxy.migrations.models import (
+    DiffMigration,
+    FeatureVersionsMigration,
+    FullGraphMigration,
+    Migration,
+    built_operations,
+)
+from metaxy.migrations.ops import TODO, BaseOperation
+
+_OF_FILES = (DiffMigration, FullGraphMigration, FeatureVersionsMigration)
+
+
+def unready_reasons(migration: Migration) -> tuple[str, ...]:
+    """What keeps a migration from being applied: a sentence for each reason that isn't there.
+
+    In a YAML file every operation needs one. In Python code a reason may be left out, since the
+    code has comments; but one that begins with TODO is still to be written.
+    """
+    is_file = type(migration) in _OF_FILES
+    return tuple(
+        f"The reason of {each.id!r} {fault}. Say why the results are the same, or take the "
+        "operation out, so that the records are computed again."
+        for each in _given(migration)
+        if (fault := _fault(each, is_needed=is_file)) is not None
+    )
+
+
+def _given(migration: Migration) -> Sequence[BaseOperation]:
+    if isinstance(migration, FeatureVersionsMigration):
+        return migration.ops
+    if isinstance(migration, DiffMigration | FullGraphMigration):
+        return built_operations(migration)
+    return ()
+
+
+def _fault(operation: BaseOperation, *, is_needed: bool) -> str | None:
+    reason = operation.reason.strip()
+    if reason.upper().startswith(TODO):
+        return f"still has to be written: {reason!r}"
+    return "is empty" if is_needed and not reason else None
