@@ -213,7 +213,7 @@ def _check_field(cls: type[BaseModel], name: str, info: FieldInfo) -> None:
         warnings.warn(
             f"{where} has no description: give Field(description=…), by which others tell what to "
             "set",
-            stacklevel=5,  # the class statement, behind pydantic's metaclass
+            stacklevel=4,  # the class statement, behind pydantic's metaclass
         )
 
 
