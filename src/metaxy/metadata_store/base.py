@@ -36,6 +36,7 @@ from metaxy.metadata_store.history import history_frame
 from metaxy.metadata_store.history_copy import copy_histories
 from metaxy.metadata_store.opening import OpenableStore
 from metaxy.metadata_store.projects import ProjectGuard
+from metaxy.metadata_store.purging import PurgeResult, carry_out, traced
 from metaxy.metadata_store.reading import records_read
 from metaxy.metadata_store.records import Stamps
 from metaxy.metadata_store.resolving import assembled
@@ -711,6 +712,61 @@ class MetadataStore(OpenableStore):
             if key not in there:
                 raise self._not_found(key, allow_fallback=False)
         return vacuum_tables(self, keys, retention=retention, dry_run=dry_run)
+
+    def purge(
+        self,
+        feature: CoercibleToFeatureKey,
+        records: IntoFrame | None = None,
+        *,
+        filters: Sequence[Filter] | None = None,
+        dry_run: bool = False,
+    ) -> PurgeResult:
+        """Remove every version of some records, and of all that was made from them, files included.
+
+        For the erasure of one person's data. From the feature down the graph, every row goes that
+        has the ids of these records, or of one that was made from them; of an aggregation the whole
+        group, which is then offered again without them. Rows of all feature versions go, also those
+        that only older versions of a table have: the files that they are in are removed, with what
+        the log tells of their values. Versions and tags that need such a file can't be read
+        afterwards; all others can.
+
+        Done again it goes on where it was cut off. Fallback stores, copies of the lake and data
+        outside of it aren't touched. Let nobody write the records meanwhile.
+
+        Args:
+            records: A frame with the id columns of the records, stored or not.
+            filters: Or conditions on the newest row of a record, of whatever feature version; with
+                records, those of them that fulfil the conditions.
+            dry_run: Only tell what would go.
+
+        Returns:
+            By feature what went, and which tables couldn't be looked at.
+
+        Raises:
+            MetadataSchemaError: The records lack id columns.
+            ProjectMismatchError: A feature that has something of it is another project's.
+            ValueError: Neither records nor filters are given.
+            WriteConflictError: Other writers kept committing first; do it again.
+        """
+        self.require_open("read" if dry_run else "write")
+        plan = self.graph.plan(feature)
+        chosen = storing.records_to_purge(self, plan, filters=filters, records=records)
+        trace = traced(self, plan.key, chosen)
+        if dry_run:
+            return trace.result
+        for key in trace.marks:
+            self._project_guard.check(self.graph.definition(key))
+        carry_out(self, trace)
+        for key, purged in trace.result.tables.items():
+            pushing.record_event(
+                self,
+                "metadata_purged",
+                project=self.graph.definition(key).project,
+                feature=key,
+                rows=purged.rows,
+                files=len(purged.files),
+            )
+        return trace.result
 
     # --- copying ---------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import polars as pl
 
 from metaxy.errors import MetadataSchemaError, listed
 from metaxy.graph.plan import FeaturePlan
+from metaxy.metadata_store.marks import Marks
 from metaxy.metadata_store.reading import complete_rows
 from metaxy.metadata_store.records import Stamps
 from metaxy.metadata_store.writing import EPOCH
@@ -117,11 +118,56 @@ def erasure(
     removed = first_look.unchanged(chosen.select(told).collect())
     if removed.is_empty():
         return None
-    if plan.expands:
-        kept = remaining_children(own, removed, id_columns=ids, parent_columns=parents)
-    else:
-        kept = remaining_rows(own, removed, id_columns=ids)
+    kept = _without(own, removed, plan)
     return Erasure(removed.height, pl.concat([rows.filter(~is_of_version), kept.select(names)]))
+
+
+def marked_erasure(rows: pl.LazyFrame, plan: FeaturePlan, marks: Marks) -> Erasure | None:
+    """Work out which rows stay when all records with a marked row go; None when all do."""
+    own = complete_rows(rows, plan.records)
+    told = [*plan.id_columns, *(plan.records.expansion_on or ()), FEATURE_VERSION]
+    removed = marks.marked(own).select(list(dict.fromkeys(told))).unique().collect()
+    if removed.is_empty():
+        return None
+    kept = _without(own, removed, plan)
+    return Erasure(removed.height, kept.select(rows.collect_schema().names()))
+
+
+def named_records(
+    rows: pl.LazyFrame | None,
+    plan: FeaturePlan,
+    *,
+    filters: Sequence[Condition],
+    records: pl.LazyFrame | None,
+) -> pl.DataFrame:
+    """One row a record that a purge is about, with its ids.
+
+    Args:
+        rows: All stored rows; None without a table.
+        filters: What the newest row of a record, of any feature version, fulfils. Without filters
+            the records needn't be stored at all.
+
+    Raises:
+        MetadataSchemaError: The records lack id columns.
+    """
+    ids = list(plan.id_columns)
+    if not filters and records is not None:
+        _check_ids(records.collect_schema(), plan)
+        return records.select(ids).drop_nulls().unique().collect()
+    if rows is None:
+        return pl.DataFrame(schema=dict.fromkeys(ids, pl.Null()))
+    own = complete_rows(rows, plan.records)
+    newest = latest_records(own, id_columns=[*ids, FEATURE_VERSION])
+    chosen = _chosen(newest, plan, filters=filters, records=records)
+    return chosen.select(ids).unique().collect()
+
+
+def _without(own: pl.LazyFrame, removed: pl.DataFrame, plan: FeaturePlan) -> pl.LazyFrame:
+    ids = [*plan.id_columns, FEATURE_VERSION]
+    if plan.records.expansion_on is None:
+        return remaining_rows(own, removed, id_columns=ids)
+    parents = [*plan.records.expansion_on, FEATURE_VERSION]
+    return remaining_children(own, removed, id_columns=ids, parent_columns=parents)
 
 
 def _chosen(
@@ -137,13 +183,7 @@ def _chosen(
         return chosen
     ids = list(plan.id_columns)
     schema = records.collect_schema()
-    missing = [name for name in ids if name not in schema]
-    if missing:
-        raise MetadataSchemaError(
-            f"The records of '{plan.key}' to delete lack the id columns {listed(missing)}; "
-            f"the frame has {listed(schema.names())}.",
-            feature=str(plan.key),
-        )
+    _check_ids(schema, plan)
     types = rows.collect_schema()
     common = {name: common_id_type([schema[name], types[name]]) for name in ids}
     faults = [
@@ -160,3 +200,13 @@ def _chosen(
     named = records.select(pl.col(name).cast(common[name] or types[name]) for name in ids)
     keys = [pl.col(name).cast(common[name] or types[name]) for name in ids]
     return chosen.join(named, left_on=keys, right_on=ids, how="semi")
+
+
+def _check_ids(schema: pl.Schema, plan: FeaturePlan) -> None:
+    missing = [name for name in plan.id_columns if name not in schema]
+    if missing:
+        raise MetadataSchemaError(
+            f"The records of '{plan.key}' to delete lack the id columns {listed(missing)}; "
+            f"the frame has {listed(schema.names())}.",
+            feature=str(plan.key),
+        )

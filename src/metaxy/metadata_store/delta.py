@@ -14,6 +14,7 @@ from pydantic import Field
 from metaxy.errors import (
     ConfigError,
     StoreReadOnlyError,
+    TableVersionNotFoundError,
     UnreadableTableError,
     did_you_mean,
     listed,
@@ -24,13 +25,17 @@ from metaxy.metadata_store.base import AccessMode, MetadataStore
 from metaxy.metadata_store.chain import Scan
 from metaxy.metadata_store.commits import CommitNote
 from metaxy.metadata_store.copied_rows import Copied, MissingRows
+from metaxy.metadata_store.deleting import marked_erasure
 from metaxy.metadata_store.frames import Filter, conditions
 from metaxy.metadata_store.handles import PinnedTable
 from metaxy.metadata_store.hash_settings import HashSettings, still_agreed
 from metaxy.metadata_store.history import TableCommit
 from metaxy.metadata_store.interface import StoreInterface, WorkOut, WorkOutErasure
 from metaxy.metadata_store.maintenance import MaintainedTables, Remainder
+from metaxy.metadata_store.marked_files import found_in_files
+from metaxy.metadata_store.marks import Found, Marks
 from metaxy.metadata_store.paths import Layout, absolute_root, key_of_path, table_path
+from metaxy.metadata_store.scrubbing import scrub_log
 from metaxy.metadata_store.storage import Storage
 from metaxy.metadata_store.store_config import MetadataStoreConfig
 from metaxy.metadata_store.table_files import TableFiles
@@ -296,7 +301,7 @@ class DeltaMetadataStore(MetadataStore):
             f"'{key}' in {self.display()}",
             table_version,
             known,
-            first=first_readable(newest, known),
+            first=first_readable(newest, known, after=table_version),
             tags=tags_of_table(self, key),
             store=self.display(),
             feature=str(key),
@@ -432,6 +437,52 @@ class DeltaMetadataStore(MetadataStore):
             return unneeded
         removed = self._tables.vacuum(path, retention=retention, pinned=pinned)
         return {name: there[name] for name in removed if name in there}
+
+    def find_marked(self, key: FeatureKey, marks: Marks, columns: Sequence[str]) -> Found | None:
+        """Find marked rows in all files of the table's folder."""
+        table, files = self._opened(key), self.table_files(key)
+        if table is None or files is None:
+            return None
+        options = self._storage.polars_options or None
+        path = table_path(self.root_path, key, self.layout)
+
+        def scan(name: str) -> pl.LazyFrame:
+            return pl.scan_parquet(f"{path}/{name}", storage_options=options, glob=False)
+
+        active = self._tables.file_names(table)
+        return found_in_files(files, marks, columns, scan=scan, active=active)
+
+    def files_of_version(self, key: FeatureKey, version: int) -> Collection[str]:
+        """The files that a version of a table is read from; none when it can't be read."""
+        try:
+            table = self._version(key, version)
+        except TableVersionNotFoundError:
+            return ()
+        return () if table is None else self._tables.file_names(table)
+
+    def remove_marked(self, key: FeatureKey, marks: Marks) -> None:
+        """Rewrite the table, scrub its log, and remove the files with marked rows, in this order.
+
+        As long as there is such a file, a repeated purge finds it and does what is left.
+        """
+        path = table_path(self.root_path, key, self.layout)
+        plan = self.graph.plan(key)
+
+        def remaining(table: PinnedTable) -> Remainder | None:
+            gone = marked_erasure(self._tables.scan(table), plan, marks) if table.count() else None
+            return None if gone is None else Remainder(gone.remaining, rows=gone.records)
+
+        note = CommitNote("purge")
+        self._tables.rewrite(path, remaining, note, name=str(key), deed="Deleting")
+        found, files = self.find_marked(key, marks, plan.id_columns), self.table_files(key)
+        table = self._opened(key)
+        if found is None or files is None or table is None:
+            return
+        erased = set(found.files).difference(self._tables.file_names(table))
+        if erased:
+            scrub_log(files, erased, checkpoint=self._tables.checkpoint(path))
+            for name in sorted(erased):
+                files.remove(name)
 
     # --- how the lake hashes ---------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from metaxy.metadata_store.deleting import Erasure
 from metaxy.metadata_store.frames import Filter, polars_lazy
 from metaxy.metadata_store.hash_settings import HashSettings, still_agreed
 from metaxy.metadata_store.history import TableCommit
+from metaxy.metadata_store.marks import Found, Marks
 from metaxy.metadata_store.store_config import MetadataStoreConfig
 from metaxy.metadata_store.table_files import TableFiles
 from metaxy.metadata_store.table_texts import TableTexts
@@ -197,6 +198,24 @@ class StoreInterface(ABC):
             store=self.display(),
             feature=str(key),
         )
+
+    def find_marked(self, key: FeatureKey, marks: Marks, columns: Sequence[str]) -> Found | None:
+        """Find marked rows in all files of a feature's table; None without a table."""
+        del marks, columns
+        raise self._only_appends("purge", key)
+
+    def files_of_version(self, key: FeatureKey, version: int) -> Collection[str]:
+        """The files that a version of a table is read from; none when it can't be read."""
+        del version
+        raise self._no_versions(key)
+
+    def remove_marked(self, key: FeatureKey, marks: Marks) -> None:
+        """Remove all marked rows of a feature, in every version of its table, and their files.
+
+        May be repeated after it was cut off.
+        """
+        del marks
+        raise self._only_appends("purge", key)
 
     def _only_appends(self, deed: str, key: FeatureKey) -> StoreError:
         return StoreError(

@@ -205,6 +205,21 @@ class MaintainedTables(DeltaTables):
                 failure_of(error)
             return
 
+    # --- files -----------------------------------------------------------------------------------
+
+    def file_names(self, table: PinnedTable) -> frozenset[str]:
+        """The files of a version, by their paths in the table's folder."""
+        files = self.file_statistics(table)
+        return frozenset(map(unquote, files["path"])) if files.height else frozenset()
+
+    def checkpoint(self, path: str) -> int:
+        """Write down the newest version of a table as a whole, and give it."""
+        table = self.opened(path)
+        if table is None:
+            raise StoreError(f"There is no Delta table at '{redact(path)}' (any more).")
+        self.asked(path, table.create_checkpoint)
+        return table.version()
+
     # --- vacuuming -------------------------------------------------------------------------------
 
     def unneeded_files(

@@ -14,7 +14,13 @@ from metaxy.metadata_store.chain import Scan
 from metaxy.metadata_store.closed_tables import not_created
 from metaxy.metadata_store.column_types import refusal
 from metaxy.metadata_store.commits import CommitNote
-from metaxy.metadata_store.deleting import Erasure, FirstLook, erasure, tombstones
+from metaxy.metadata_store.deleting import (
+    Erasure,
+    FirstLook,
+    erasure,
+    named_records,
+    tombstones,
+)
 from metaxy.metadata_store.frames import Filter, conditions, polars_frame
 from metaxy.metadata_store.opening import OpenableStore
 from metaxy.metadata_store.reading import records_read
@@ -135,6 +141,20 @@ def erase_records(
     # Its rows are of many feature versions, and none is its own.
     note = CommitNote("hard_delete", materialization_id=materialization_id)
     return store.erase_in_store(plan.key, remaining, note)
+
+
+def records_to_purge(
+    store: OpenableStore,
+    plan: FeaturePlan,
+    *,
+    filters: Sequence[Filter] | None,
+    records: IntoFrame | None,
+) -> pl.DataFrame:
+    """One row a record that a purge is about, with its ids."""
+    chosen, wanted = _asked(plan, filters, records)
+    scan = store.scan_in_store(plan.key, None)
+    rows = None if scan is None else scan.frame
+    return named_records(rows, plan, filters=wanted, records=chosen)
 
 
 def _asked(

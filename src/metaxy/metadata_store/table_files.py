@@ -69,6 +69,20 @@ class TableFiles:
             self.filesystem.rm_file(part)
         return True
 
+    def overwrite(self, name: str, content: bytes) -> None:
+        """Write a small file in place of the one that is there, at once."""
+        if not self.is_local:
+            self.filesystem.pipe_file(self.at(name), content)
+            return
+        part = self._part(name)
+        self.filesystem.pipe_file(part, content)
+        self.filesystem.mv(part, self.at(name))
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        with suppress(FileNotFoundError):
+            self.filesystem.rm_file(self.at(name))
+
     def put(self, name: str, source: "TableFiles") -> None:
         """Copy a file of another table, in chunks; it appears when it is whole."""
         target = self._part(name) if self.is_local else self.at(name)

@@ -73,13 +73,18 @@ def opened_version(newest: NewestTable, version: int) -> PinnedTable | None:
     return None if missing else table
 
 
-def first_readable(newest: NewestTable, known: Sequence[TableCommit]) -> int:
-    """The version from which on a table can be read; older ones that a tag kept may be, too.
+def first_readable(newest: NewestTable, known: Sequence[TableCommit], *, after: int) -> int:
+    """The version from which on a table can be read; older ones may be, too.
 
-    Found by halving: vacuuming leaves an unbroken row of newer versions.
+    Found by halving: vacuums leave an unbroken row of newer versions, purges one on either side.
+
+    Args:
+        after: A version that can't be read.
     """
     high = newest.version
     low = min((each.version for each in known), default=high)
+    if low <= after < high:
+        low = after + 1
     while low < high:
         middle = (low + high) // 2
         if opened_version(newest, middle) is None:
