@@ -40,6 +40,7 @@ from metaxy.metadata_store.purging import PurgeResult, carry_out, traced
 from metaxy.metadata_store.reading import records_read
 from metaxy.metadata_store.records import Stamps
 from metaxy.metadata_store.resolving import assembled
+from metaxy.metadata_store.runs import RunName
 from metaxy.metadata_store.session import AccessMode
 from metaxy.metadata_store.store_config import MetadataStoreConfig, VersioningEngineOptions
 from metaxy.metadata_store.tagging import Tag
@@ -93,7 +94,7 @@ class MetadataStore(OpenableStore):
         self._versioning_engine_cls = versioning_engine_cls
         self._versioning_engine: VersioningEngineOptions = _known_engine(versioning_engine)
         self.auto_create_tables = auto_create_tables is not False
-        self._materialization_id = materialization_id
+        self._run = RunName(materialization_id)
         self._project_guard = ProjectGuard(project)
         self._graph = graph
 
@@ -124,8 +125,8 @@ class MetadataStore(OpenableStore):
 
     @property
     def materialization_id(self) -> str | None:
-        """The run that writes are stamped with, unless they give their own."""
-        return self._materialization_id
+        """The run that writes of this thread are stamped with, unless they give their own."""
+        return self._run.current
 
     @property
     def project(self) -> str | None:
@@ -166,6 +167,15 @@ class MetadataStore(OpenableStore):
     def allow_cross_project_writes(self) -> Generator[None]:
         """Let features of other projects be written inside the block."""
         with self._project_guard.waived():
+            yield
+
+    @contextmanager
+    def materializing(self, materialization_id: str) -> Generator[None]:
+        """Stamp what is written inside the block with a run, unless a write gives its own.
+
+        It holds for the thread that is in the block, and not for threads that it starts.
+        """
+        with self._run.used(materialization_id):
             yield
 
     # --- increments ------------------------------------------------------------------------------
@@ -831,7 +841,7 @@ class MetadataStore(OpenableStore):
         return Stamps(
             self.feature_version(plan.key),
             self.hash_settings.stamp(self.graph.snapshot_version_of(plan.project)),
-            self._materialization_id if materialization_id is None else materialization_id,
+            self.materialization_id if materialization_id is None else materialization_id,
         )
 
     # --- the graph in the lake -------------------------------------------------------------------
