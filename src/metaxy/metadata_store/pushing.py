@@ -80,7 +80,22 @@ def record_event(
     """Append one event to the log, with the time that it is now."""
     now = datetime.now(UTC)
     event = system.event_row(kind, now=now, project=project, feature=feature, details=details)
-    _append_rows(store, system.EVENTS_KEY, event)
+    append_event(store, event)
+
+
+def append_event(
+    store: OpenableStore, event: pl.DataFrame, *, idempotency_key: str | None = None
+) -> bool:
+    """Append one event to the log, as `system.event_row` gives it.
+
+    Args:
+        idempotency_key: Names the event: one of this name is appended once, whoever tries. A store
+            that can't keep such keys appends it each time.
+
+    Returns:
+        Whether it was this call that appended it.
+    """
+    return _append_rows(store, system.EVENTS_KEY, event, idempotency_key=idempotency_key)
 
 
 def _rows_read(store: OpenableStore, key: FeatureKey, columns: pl.Schema) -> pl.DataFrame:
@@ -90,7 +105,10 @@ def _rows_read(store: OpenableStore, key: FeatureKey, columns: pl.Schema) -> pl.
     return polars_lazy(rows).select(columns.names()).collect()
 
 
-def _append_rows(store: OpenableStore, key: FeatureKey, rows: pl.DataFrame) -> None:
+def _append_rows(
+    store: OpenableStore, key: FeatureKey, rows: pl.DataFrame, *, idempotency_key: str | None = None
+) -> bool:
     store.settle_hash_settings()
-    note = CommitNote("system", rows=rows.height)
-    store.write_metadata_to_store(key, nw.from_native(rows), note=note)
+    note = CommitNote("system", rows=rows.height, idempotency_key=idempotency_key)
+    outcome = store.write_metadata_to_store(key, nw.from_native(rows), note=note)
+    return outcome is None or not outcome.already_committed
