@@ -1,100 +1,67 @@
 """Many writers of one local lake: every acknowledged write is there, and none twice."""
 
-import multiprocessing
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
 
 import polars as pl
 import pytest
 from deltalake import DeltaTable
 
 from films import films, polars, stored, update, videos
-from metaxy.errors import HashSettingsMismatchError
 from metaxy.metadata_store.delta import DeltaMetadataStore
-from metaxy.metadata_store.writing import WriteResult
+from support.store_writers import LakePlace, in_processes, write_first, write_keyed, write_or_drop
+from support.trials import table_of, try_appends, try_creations
 
 WRITERS = 8
-Result = TypeVar("Result")
-
-
-def in_processes(work: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]) -> list[Result]:
-    """Run a function once for each tuple of arguments, each in a process of its own, together."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["films", "metaxy.metadata_store.delta"])
-    gate = context.Manager().Barrier(len(arguments))
-    with ProcessPoolExecutor(
-        len(arguments), mp_context=context, initializer=_find_tests, initargs=(sys.path,)
-    ) as pool:
-        futures = [pool.submit(work, gate, *each) for each in arguments]
-        return [future.result() for future in futures]
-
-
-def _find_tests(path: list[str]) -> None:
-    sys.path[:] = path
-
-
-def write_many(gate: Any, root: Path, writer: int, count: int) -> list[WriteResult]:
-    """Write so many records, one a commit; every other writer brings a column of its own."""
-    store = DeltaMetadataStore(root, graph=films())
-    gate.wait()
-    columns = {f"of_{writer}": [writer]} if writer % 2 else {}
-    with store.open("write"):
-        return [
-            store.write_metadata("video", videos((f"{writer}-{number}", "1", "1"), **columns))
-            for number in range(count)
-        ]
 
 
 @pytest.mark.slow
-def test_writers_of_one_new_table_lose_nothing(tmp_path: Path) -> None:
-    """8 processes, 20 writes each, some adding a column: 160 rows once, versions contiguous."""
-    results = in_processes(write_many, [(tmp_path, writer, 20) for writer in range(WRITERS)])
+@pytest.mark.parametrize("writers", [8, 16])
+def test_writers_of_one_new_table_lose_nothing(tmp_path: Path, writers: int) -> None:
+    """20 writes each, every other writer adding columns: all rows once, versions contiguous."""
+    place = LakePlace(str(tmp_path))
+    tally = try_appends(place, writers=writers, count=20, columns=2)
 
-    versions = [each.version for ours in results for each in ours]
-    assert sorted(each for each in versions if each is not None) == list(range(1, 161))
-    with DeltaMetadataStore(tmp_path, graph=films()) as store:
-        table = DeltaTable(store.table_path("video"))
+    assert (tally.acknowledged, tally.is_sound) == (20 * writers, True)
+    assert tally.versions == tuple(range(1, 20 * writers + 1))
+    assert table_of(place).version() == 20 * writers
+    with place.store() as store:
         rows = polars(store.read_metadata("video", latest_only=False))
         samples = videos(*((each, "1", "1") for each in rows["id"]))
         assert store.resolve_update("video", samples=samples).is_empty
-    assert table.version() == 160
-    assert sorted(rows["id"]) == sorted(f"{w}-{n}" for w in range(WRITERS) for n in range(20))
-    own = [f"of_{writer}" for writer in range(1, WRITERS, 2)]
-    assert rows.select(pl.col(own).count()).row(0) == (20, 20, 20, 20)
-    assert sorted(set(rows.columns) & set(own)) == own
+    own = [f"of_{writer}_{column}" for writer in range(1, writers, 2) for column in range(2)]
+    assert rows.select(pl.col(own).count()).row(0) == (10,) * writers
 
 
-def write_first(gate: Any, root: Path, writer: int, algorithm: str | None) -> str:
-    """Write the first record of a new lake; what came of it."""
-    store = DeltaMetadataStore(root, graph=films(), hash_algorithm=algorithm)
-    with store.open("write"):
-        frame = videos((str(writer), "1", "1"))
-        gate.wait()
-        try:
-            store.write_metadata("video", frame)
-        except HashSettingsMismatchError as error:
-            return str(error)
-    return "written"
+@pytest.mark.slow
+def test_of_racing_creators_one_creates(tmp_path: Path) -> None:
+    """25 races of 6 writers with differing columns: one CREATE a table, and all of their rows."""
+    place = LakePlace(str(tmp_path))
+    tally = try_creations(place, writers=6, rounds=25)
+
+    assert (tally.acknowledged, tally.is_sound) == (150, True)
+    for number in range(25):
+        table = table_of(place.within(str(number)))
+        operations = Counter(entry["operation"] for entry in table.history())
+        assert operations == {"CREATE TABLE": 1, "WRITE": 6}
+        assert {f"of_{writer}" for writer in range(6)} <= set(pl.Schema(table.schema()))
 
 
 @pytest.mark.slow
 def test_first_writers_agree_on_how_the_lake_hashes(tmp_path: Path) -> None:
     """Of racing creators one decides; those who want something else are told what holds."""
-    same = in_processes(write_first, [(tmp_path / "same", n, "md5") for n in range(6)])
+    agreed, disputed = LakePlace(str(tmp_path / "same")), LakePlace(str(tmp_path / "other"))
+    same = in_processes(write_first, [(agreed, n, "md5") for n in range(6)])
     algorithms = ["md5", "sha256", "wyhash"] * 2
-    other = in_processes(
-        write_first, [(tmp_path / "other", n, name) for n, name in enumerate(algorithms)]
-    )
+    other = in_processes(write_first, [(disputed, n, name) for n, name in enumerate(algorithms)])
 
     assert same == ["written"] * 6
-    with DeltaMetadataStore(tmp_path / "same", graph=films()) as store:
+    with agreed.store() as store:
         assert str(store.hash_settings) == "md5, not truncated"
         assert stored(store, "video", "id") == ["0", "1", "2", "3", "4", "5"]
-    with DeltaMetadataStore(tmp_path / "other", graph=films()) as store:
+    with disputed.store() as store:
         held = store.hash_settings.algorithm
         written = [int(each) for each in stored(store, "video", "id")]
     winners = [n for n, name in enumerate(algorithms) if name == held]
@@ -105,43 +72,19 @@ def test_first_writers_agree_on_how_the_lake_hashes(tmp_path: Path) -> None:
         assert f"recorded {held}" in other[n]
 
 
-def write_keyed(gate: Any, root: Path, writer: int) -> list[tuple[int, bool]]:
-    """Write the same 20 records as everybody else, each under its key."""
-    with DeltaMetadataStore(root, graph=films()).open("write") as store:
-        gate.wait()
-        results = [
-            store.write_metadata(
-                "video", videos((str(n), str(writer), "1")), idempotency_key=f"batch {n}"
-            )
-            for n in range(20)
-        ]
-    return [(each.rows, each.already_committed) for each in results]
-
-
 @pytest.mark.slow
 def test_racing_writers_with_one_key_commit_once(tmp_path: Path) -> None:
     """20 keys by 8 processes are 20 commits; who comes second is told that it was there."""
-    results = in_processes(write_keyed, [(tmp_path, writer) for writer in range(WRITERS)])
+    place = LakePlace(str(tmp_path))
+    results = in_processes(write_keyed, [(place, writer, 20) for writer in range(WRITERS)])
 
     for number in range(20):
         outcomes = Counter(each[number] for each in results)
         assert outcomes == {(1, False): 1, (0, True): WRITERS - 1}
-    with DeltaMetadataStore(tmp_path, graph=films()) as store:
-        assert DeltaTable(store.table_path("video")).version() == 20
+    assert table_of(place).version() == 20
+    with place.store() as store:
         ids = stored(store, "video", "id", latest_only=False)
     assert sorted(ids, key=int) == [str(n) for n in range(20)]
-
-
-def write_and_drop(gate: Any, root: Path, writer: int) -> int:
-    """Drop the feature a few times, or write to it meanwhile."""
-    with DeltaMetadataStore(root, graph=films()).open("write") as store:
-        gate.wait()
-        for number in range(6):
-            if writer:
-                store.write_metadata("video", videos((f"{writer}-{number}", "1", "1")))
-            else:
-                store.drop_feature_metadata("video")
-    return writer
 
 
 @pytest.mark.slow
@@ -149,7 +92,7 @@ def test_writers_and_a_dropper_get_on(tmp_path: Path) -> None:
     """What is written after the last drop is there, and the table is append-only again."""
     with DeltaMetadataStore(tmp_path, graph=films()).open("write") as store:
         store.write_metadata("video", videos(("old", "1", "1"), size=[1]))
-    in_processes(write_and_drop, [(tmp_path, writer) for writer in range(4)])
+    in_processes(write_or_drop, [(LakePlace(str(tmp_path)), writer, 6) for writer in range(4)])
 
     with DeltaMetadataStore(tmp_path, graph=films()).open("write") as store:
         store.write_metadata("video", videos(("new", "1", "1"), size=["large"]))

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import random
-import resource
 import time
 from collections import Counter
 from pathlib import Path
@@ -11,17 +10,23 @@ from typing import Any
 import polars as pl
 import pytest
 
-from films import films, polars, videos
+from films import polars, videos
 from metaxy.metadata_store.delta import DeltaMetadataStore
+from support.store_writers import PRELOADED, START_S, LakePlace, copy_lake, measured_copy
 
 RECORDS = 20_000
 COMMITS = 4
 KILLS = 12
 
 
+def place(root: Path) -> LakePlace:
+    """A lake of the films."""
+    return LakePlace(str(root))
+
+
 def lake(root: Path) -> DeltaMetadataStore:
     """A store of the films."""
-    return DeltaMetadataStore(root, graph=films())
+    return place(root).store()
 
 
 def write(root: Path) -> None:
@@ -31,13 +36,6 @@ def write(root: Path) -> None:
         for commit in range(COMMITS):
             store.write_metadata("video", videos(*((each, str(commit), "1") for each in numbers)))
         store.write_metadata("transcript", store.resolve_update("transcript").added)
-
-
-def copy(source: Path, target: Path, started: Any, options: dict[str, Any]) -> None:
-    """Copy once everything that is lacking."""
-    with lake(source) as theirs, lake(target).open("write") as ours:
-        started.wait()
-        ours.copy_metadata(theirs, **options)
 
 
 def rows(root: Path, feature: str) -> Counter[Any]:
@@ -53,15 +51,15 @@ class Copies:
 
     def __init__(self, source: Path, target: Path, number: int, **options: Any) -> None:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["films", "metaxy.metadata_store.delta"])
-        self._started = context.Barrier(number + 1)
+        context.set_forkserver_preload(list(PRELOADED))
+        started = context.Barrier(number + 1)
         self.processes = [
-            context.Process(target=copy, args=(source, target, self._started, options))
+            context.Process(target=copy_lake, args=(started, place(source), place(target), options))
             for _ in range(number)
         ]
         for each in self.processes:
             each.start()
-        self._started.wait()
+        started.wait(START_S)
 
     def ended(self) -> list[int | None]:
         """Wait for them; how they ended."""
@@ -128,27 +126,41 @@ def test_others_may_write_to_the_copy_meanwhile(tmp_path: Path) -> None:
     assert {key[0] for key in there.keys() - rows(source, "video").keys()} == set(own)
 
 
-def measured_copy(source: Path, target: Path, pipe: Any) -> None:
-    """Copy, and send the peak memory of the process in MB."""
-    with lake(source) as theirs, lake(target).open("write") as ours:
-        ours.copy_metadata(theirs)
-    pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+def write_many(root: Path, numbers: range) -> int:
+    """Write so many videos in commits of 200,000; how large they are in memory, in MB."""
+    versions = pl.struct(pl.col("id").alias("audio"), pl.col("id").alias("frames"))
+    with lake(root).open("write") as store:
+        for first in range(numbers.start, numbers.stop, 200_000):
+            ids = pl.int_range(first, first + 200_000, eager=True).cast(pl.String)
+            frame = pl.LazyFrame({"id": ids})
+            store.write_metadata("video", frame.with_columns(metaxy_provenance_by_field=versions))
+        found = polars(store.read_metadata("video"))
+    return int(found.estimated_size("mb") * len(numbers) / len(found))
+
+
+def peak_of_copy(source: Path, target: Path) -> int:
+    """The peak memory of a process that copies, in MB."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=measured_copy, args=(theirs, place(source), place(target)))
+    process.start()
+    theirs.close()
+    peak_mb: int = ours.recv()
+    process.join()
+    return peak_mb
 
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_table(tmp_path: Path) -> None:
-    """800,000 records, copied and compared, take less than 1.2 GB; benchmarks have ten million."""
-    source, target = tmp_path / "source", tmp_path / "target"
-    with lake(source).open("write") as store:
-        for part in range(4):
-            ids = pl.int_range(200_000 * part, 200_000 * (part + 1), eager=True).cast(pl.String)
-            versions = pl.struct(pl.col("id").alias("audio"), pl.col("id").alias("frames"))
-            frame = pl.LazyFrame({"id": ids})
-            store.write_metadata("video", frame.with_columns(metaxy_provenance_by_field=versions))
-    context = multiprocessing.get_context("spawn")
-    for _ in range(2):
-        ours, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=measured_copy, args=(source, target, theirs))
-        process.start()
-        assert ours.recv() < 1_200
-        process.join()
+    """Six times as many records take less than half of what the further ones are in memory.
+
+    Anew and compared; benchmarks have ten million.
+    """
+    source = tmp_path / "source"
+    write_many(source, range(400_000))
+    few = [peak_of_copy(source, tmp_path / "few") for _ in range(2)]
+    further_mb = write_many(source, range(400_000, 2_400_000))
+    many = [peak_of_copy(source, tmp_path / "many") for _ in range(2)]
+
+    assert many[0] - few[0] < further_mb / 2
+    assert many[1] - few[1] < further_mb / 2

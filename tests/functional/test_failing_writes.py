@@ -155,16 +155,17 @@ def test_a_full_disk_leaves_the_table_as_it_was(tmp_path: Path) -> None:
 
 
 LAZY = """
-import resource, sys
+import sys
 import polars as pl
 from films import films, videos
 from metaxy.metadata_store.delta import DeltaMetadataStore
+from support.child_process import peak_memory_mb
 
 rows = int(sys.argv[2])
 store = DeltaMetadataStore(sys.argv[1], graph=films())
 with store.open("write"):
     store.write_metadata("video", videos(("x", "1", "1"), text=["x"]))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before_mb = peak_memory_mb()
     number = pl.col("number").cast(pl.String)
     version = (pl.col("number").hash()).cast(pl.String)
     frame = pl.LazyFrame().select(number=pl.int_range(rows)).select(
@@ -174,7 +175,7 @@ with store.open("write"):
     )
     result = store.write_metadata("video", frame)
     assert result.rows == rows, result
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+    print(peak_memory_mb() - before_mb)
 """
 
 

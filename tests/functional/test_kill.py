@@ -1,87 +1,29 @@
-"""A writer that is killed at any moment leaves a lake that reads, and is whole."""
+"""Writers that are killed at any moment leave a lake that reads, and is whole."""
 
-import multiprocessing
-import random
-import time
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
-from films import films, stored, update, videos
-from metaxy.metadata_store.delta import DeltaMetadataStore
-
-KILLS = 100
-
-
-def write_for_ever(root: Path, start: int, pipe: Connection) -> None:
-    """Write records with the ids `start`, `start + 1` and so on, and acknowledge each."""
-    with DeltaMetadataStore(root, graph=films()).open("write") as store:
-        pipe.send(-1)
-        number = start
-        while True:
-            columns = {f"column_{number // 500}": [number]} if number % 7 == 0 else {}
-            store.write_metadata("video", videos((str(number), "1", "1"), **columns))
-            pipe.send(number)
-            number += 1
-
-
-class Writer:
-    """A process that writes until it is killed."""
-
-    def __init__(self, root: Path, start: int) -> None:
-        # Forked off a process that has imported all, but has not run any of it: 20 ms in place of
-        # a second.
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["films", "metaxy.metadata_store.delta"])
-        self._pipe, theirs = context.Pipe(duplex=False)
-        self._process = context.Process(target=write_for_ever, args=(root, start, theirs))
-        self._process.start()
-        theirs.close()
-
-    def killed_after(self, seconds: float) -> list[int]:
-        """Let it write for so long and kill it; the ids that it has acknowledged."""
-        assert self._pipe.recv() == -1
-        time.sleep(seconds)
-        self._process.kill()
-        self._process.join()
-        acknowledged: list[int] = []
-        try:
-            while True:
-                acknowledged.append(self._pipe.recv())
-        except (EOFError, OSError):  # the last message may be half a one
-            return acknowledged
-        finally:
-            self._pipe.close()
+from films import update, videos
+from support.store_writers import LakePlace
+from support.trials import stored_ids, table_of, try_kills
 
 
 @pytest.mark.slow
-def test_a_killed_writer_leaves_what_it_acknowledged(tmp_path: Path) -> None:
-    """100 kills at random moments: all acknowledged writes, at most one more a kill, no others."""
-    moments = random.Random(20)  # noqa: S311 -- spreads the kills
-    known: set[str] = set()
-    for kill in range(KILLS):
-        start = 1000 * kill
-        acknowledged = Writer(tmp_path, start).killed_after(moments.uniform(0.0, 0.4))
+def test_killed_writers_leave_what_they_acknowledged(tmp_path: Path) -> None:
+    """204 kills, 3 writers at a time: all acknowledged writes, at most one more each, no others."""
+    place = LakePlace(str(tmp_path))
+    tally = try_kills(place, writers=3, rounds=68, longest_s=0.6)
 
-        assert acknowledged == list(range(start, start + len(acknowledged)))
-        sure = {str(each) for each in acknowledged}
-        with DeltaMetadataStore(tmp_path, graph=films()) as store:
-            has = store.has_feature("video")
-            now = stored(store, "video", "id", latest_only=False) if has else []
-            assert len(now) == len(set(now))
-            assert known <= set(now)
-            fresh = set(now) - known
-            assert sure <= fresh
-            assert fresh - sure <= {str(start + len(acknowledged))}
-            known = set(now)
-            if kill % 10 == 9:
-                samples = videos(*((each, "1", "1") for each in (*known, "more")))
-                increment = store.resolve_update("video", samples=samples)
-                assert (len(increment.added), len(increment.changed)) == (1, 0)
-                assert increment.removed.is_empty()
-
-    assert len(known) > KILLS
-    with DeltaMetadataStore(tmp_path, graph=films()).open("write") as store:
+    assert tally.kills == 204
+    assert tally.acknowledged > 204
+    assert tally.is_sound, tally
+    known = stored_ids(place)
+    assert table_of(place).version() == len(known)
+    with place.store().open("write") as store:
+        samples = videos(*((each, "1", "1") for each in (*known, "more")))
+        increment = store.resolve_update("video", samples=samples)
+        assert (len(increment.added), len(increment.changed)) == (1, 0)
+        assert increment.removed.is_empty()
         assert update(store, "transcript") == [len(known), 0, 0]
         assert update(store, "transcript") == [0, 0, 0]

@@ -106,6 +106,17 @@ def _log_end(log: Path) -> str:
     return "\n".join([f"End of {log.name}:", *(lines[-_LAST_LINES:] or ["(it is empty)"])])
 
 
+def peak_memory_mb() -> int:
+    """The most memory that this process has had at once, on Linux.
+
+    `getrusage` doesn't tell it: what it gives begins with what the parent had when it started this
+    process, also after an `exec`.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    peak_kb = next(line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return int(peak_kb) // 1024
+
+
 def answers(port: int) -> bool:
     """Whether something takes connections at a port of this machine."""
     with socket.socket() as probe:
