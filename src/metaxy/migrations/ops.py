@@ -82,11 +82,12 @@ class BaseOperation(BaseModel):
         if not given.get("type"):
             given["type"] = cls.type_name()
         if not given.get("id"):
-            given["id"] = cls._default_id(given.get("feature_key"))
+            given["id"] = cls.default_id(given.get("feature_key"))
         return given
 
     @classmethod
-    def _default_id(cls, feature: object) -> str:
+    def default_id(cls, feature: object) -> str:
+        """The id of an operation on this feature that says none."""
         name = _snake_case(cls.__name__)
         try:
             key = FeatureKey(feature) if feature else None
@@ -134,8 +135,9 @@ class DataVersionReconciliation(BaseOperation):
     assume_same_result: bool = False
 
     @classmethod
-    def _default_id(cls, feature: object) -> str:
-        own = super()._default_id(feature)
+    def default_id(cls, feature: object) -> str:
+        """The id of an operation on this feature that says none."""
+        own = super().default_id(feature)
         return own.replace("data_version_reconciliation", "reconcile", 1)
 
     def execute(
