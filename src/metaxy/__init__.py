@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         ColumnCollisionError,
         CommitStateUnknownError,
         ConfigError,
+        ContractViolationError,
         CopyError,
         DefinitionError,
         EntrypointError,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         MissingSamplesError,
         ProjectMismatchError,
         SnapshotError,
+        StorageNotRegisteredError,
         StoreError,
         StoreNotOpenError,
         StoreReadOnlyError,
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from metaxy.metadata_store.copying import CopyProgress, CopyResult
     from metaxy.metadata_store.delta import DeltaMetadataStore, DeltaMetadataStoreConfig
     from metaxy.models.columns import ColumnSpec, ColumnType
+    from metaxy.models.contract import TableContract
     from metaxy.models.definition import FeatureDefinition
     from metaxy.models.feature_spec import FeatureDep, FeatureSpec
     from metaxy.models.fields import ALL, FieldDep, FieldSpec, SpecialFieldDep
@@ -67,6 +70,7 @@ _NAMES = {
         "ColumnCollisionError",
         "CommitStateUnknownError",
         "ConfigError",
+        "ContractViolationError",
         "CopyError",
         "DefinitionError",
         "EntrypointError",
@@ -82,6 +86,7 @@ _NAMES = {
         "MissingSamplesError",
         "ProjectMismatchError",
         "SnapshotError",
+        "StorageNotRegisteredError",
         "StoreError",
         "StoreNotOpenError",
         "StoreReadOnlyError",
@@ -100,6 +105,7 @@ _NAMES = {
     "metaxy.metadata_store.copying": ("CopyProgress", "CopyResult"),
     "metaxy.metadata_store.delta": ("DeltaMetadataStore", "DeltaMetadataStoreConfig"),
     "metaxy.models.columns": ("ColumnSpec", "ColumnType"),
+    "metaxy.models.contract": ("TableContract",),
     "metaxy.models.definition": ("FeatureDefinition",),
     "metaxy.models.feature_spec": ("FeatureDep", "FeatureSpec"),
     "metaxy.models.fields": ("ALL", "FieldDep", "FieldSpec", "SpecialFieldDep"),
@@ -127,6 +133,7 @@ __all__ = [
     "ColumnType",
     "CommitStateUnknownError",
     "ConfigError",
+    "ContractViolationError",
     "CopyError",
     "CopyProgress",
     "CopyResult",
@@ -164,10 +171,12 @@ __all__ = [
     "SnapshotError",
     "SpecialFieldDep",
     "SqlFilter",
+    "StorageNotRegisteredError",
     "StoreError",
     "StoreNotOpenError",
     "StoreReadOnlyError",
     "SystemDataNotFoundError",
+    "TableContract",
     "TableVersionNotFoundError",
     "TagExistsError",
     "TagNotFoundError",

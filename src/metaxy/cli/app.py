@@ -59,7 +59,7 @@ _COMMANDS: Final = {
     ),
     "metadata": LazyGroup(
         name="metadata",
-        help="Copy records, delete them, or drop all of a feature.",
+        help="Copy records, delete them, drop all of a feature, or clear up.",
         lazy={
             "copy": LazyCommand(
                 "metaxy.cli.metadata_copy:copy", "Copy records from another store."
@@ -69,6 +69,39 @@ _COMMANDS: Final = {
             ),
             "drop": LazyCommand(
                 "metaxy.cli.metadata:drop", "Remove all records of features, of every version."
+            ),
+            "purge": LazyCommand(
+                "metaxy.cli.metadata_purge:purge",
+                "Erase records everywhere, with all that was made from them.",
+            ),
+            "vacuum": LazyCommand(
+                "metaxy.cli.metadata_vacuum:vacuum", "Remove files that nothing needs any more."
+            ),
+        },
+    ),
+    "migrations": LazyGroup(
+        name="migrations",
+        help="Bring a lake to what the code says.",
+        lazy={
+            "upgrade": LazyCommand(
+                "metaxy.cli.upgrading:upgrade", "Create and alter the tables of storage classes."
+            ),
+        },
+    ),
+    "tables": LazyGroup(
+        name="tables",
+        help="Contracts of tables beside what the store has.",
+        lazy={
+            "list": LazyCommand(
+                "metaxy.cli.tables:list_tables",
+                "List the tables of storage classes, and of features that declare columns.",
+            ),
+            "describe": LazyCommand(
+                "metaxy.cli.tables:describe",
+                "Show the contract of a table, column by column, beside what the lake has.",
+            ),
+            "check": LazyCommand(
+                "metaxy.cli.tables:check", "Tell which tables aren't as their contracts say."
             ),
         },
     ),

@@ -10,6 +10,8 @@ Storage classes need SQLAlchemy: `pip install 'metaxy-lake[sqlalchemy]'`.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from metaxy.errors import EntrypointError
+
 if TYPE_CHECKING:
     from metaxy.errors import ContractViolationError, StorageNotRegisteredError
     from metaxy.meta_tables.configuration import DataNodeConfiguration, hash_namespace
@@ -60,7 +62,15 @@ if not TYPE_CHECKING:  # to a checker, a misspelt name must not look like one th
             raise AttributeError(
                 f"module 'metaxy.meta_tables' has no attribute {name!r}", name=name, obj=None
             )
-        value: object = getattr(import_module(module), name)
+        try:
+            value: object = getattr(import_module(module), name)
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != "sqlalchemy":
+                raise
+            raise EntrypointError(
+                "Storage classes need SQLAlchemy: pip install 'metaxy-lake[sqlalchemy]'.",
+                entrypoint=module,
+            ) from error
         globals()[name] = value
         return value
 

@@ -3,12 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final, cast
 
-try:
-    from sqlalchemy import types
-except ImportError as error:  # it is an extra
-    raise ImportError(
-        "Storage classes need SQLAlchemy: pip install 'metaxy-lake[sqlalchemy]'"
-    ) from error
+from sqlalchemy import types
 
 _MAX_DIGITS: Final = 38
 _SCALE: Final = 9

@@ -49,6 +49,6 @@ def test_a_section_has_the_options_of_its_command(called: str) -> None:
 
     assert usage is not None
     assert usage[1].startswith(called)
-    assert set(re.findall(r"--[a-z]+", usage[1])) == long
+    assert set(re.findall(r"--[a-z-]+", usage[1])) == long
     explained = {option for option in long if re.search(rf"(?m)^\| .*`{option}\b", section)}
     assert explained == long - OF_EVERY_COMMAND
