@@ -8,17 +8,16 @@ from collections.abc import Sequence
 import click
 
 from metaxy.cli import output
+from metaxy.cli.asking import dry_run_option, may, yes_option
 from metaxy.cli.command import Command
 from metaxy.cli.exit_code import ExitCode
 from metaxy.cli.opening import opened_store
 from metaxy.cli.options import feature_names, features_argument, json_option, store_option
 from metaxy.errors import counted
-from metaxy.metadata_store.base import MetadataStore
+from metaxy.metadata_store.base import AccessMode, MetadataStore
 from metaxy.models.keys import FeatureKey
-from metaxy.project.deleting import matching_records, stored_rows
+from metaxy.project.deleting import erasable_records, matching_records, stored_rows
 from metaxy.project.pushes import graph_with
-
-_YES = click.option("--yes", "-y", "is_confirmed", is_flag=True, help="Don't ask.")
 
 
 @click.command(
@@ -26,6 +25,7 @@ _YES = click.option("--yes", "-y", "is_confirmed", is_flag=True, help="Don't ask
     examples=[
         ("""metaxy metadata delete video/file --filter "path LIKE 'tmp/%'" """, "Asks first."),
         ("""metaxy metadata delete video/file --filter "id = 'a'" --yes""", "In a script."),
+        ("""metaxy metadata delete video/file --filter "id = 'a'" --hard""", "With their history."),
     ],
 )
 @click.argument("feature", shell_complete=feature_names)
@@ -37,13 +37,19 @@ _YES = click.option("--yes", "-y", "is_confirmed", is_flag=True, help="Don't ask
     required=True,
     help="Which records; may be given several times, and then all must hold.",
 )
-@_YES
+@click.option("--hard", "is_hard", is_flag=True, help="Remove all their rows, and no tombstones.")
+@click.option("--all-versions", is_flag=True, help="With --hard: records of all feature versions.")
+@dry_run_option
+@yes_option
 @store_option
 @json_option
 def delete(
     *,
     feature: str,
     filters: Sequence[str],
+    is_hard: bool,
+    all_versions: bool,
+    is_dry: bool,
     is_confirmed: bool,
     store_name: str | None,
     as_json: bool,
@@ -53,24 +59,49 @@ def delete(
     Records of the feature's current version, in this store. Each gets a tombstone; history keeps
     them. What was made from them is then in `removed` of the features further down.
 
+    With --hard the table is rewritten without any row of them; older versions of the table have
+    them until it is vacuumed.
+
     Exits with 3 if nobody confirms.
     """
-    with opened_store(store_name, "write", needs_features=False) as opened:
+    if all_versions and not is_hard:
+        raise click.UsageError("--all-versions goes with --hard.")
+    with opened_store(store_name, _mode(is_dry=is_dry), needs_features=False) as opened:
         store, key = opened.store, FeatureKey(feature)
         with graph_with(store, key).use():
-            records = matching_records(store, key, filters)
+            if is_hard:
+                records = erasable_records(store, key, filters, all_versions=all_versions)
+            else:
+                records = matching_records(store, key, filters)
             count = counted(records.height, "record")
+            how = " for good" if is_hard else ""
+            deleted = 0
             if records.is_empty():
                 output.message(f"No record of '{key}' fulfils the filter in {store.display()}.")
-            elif not _may(f"Delete {count} of '{key}' from {store.display()}", is_confirmed):
+            elif is_dry:
+                output.message(f"Would delete {count} of '{key}'{how} from {store.display()}.")
+                deleted = records.height
+            elif not may(f"Delete {count} of '{key}'{how} from {store.display()}", is_confirmed):
                 return ExitCode.REFUSED
-            # The ids are those that were shown; the filters hold back what changed since.
-            deleted = store.delete_metadata(key, filters=list(filters), records=records).rows
+            else:
+                # The ids are those that were shown; the filters hold back what changed since.
+                deleted = store.delete_metadata(
+                    key,
+                    filters=list(filters),
+                    records=records,
+                    soft=not is_hard,
+                    current_only=not all_versions,
+                ).rows
     if as_json:
-        output.json_data({"store": opened.name, "feature": str(key), "deleted": deleted})
-    elif deleted:
-        output.data(f"Deleted {counted(deleted, 'record')} of '{key}'.")
+        told = {"store": opened.name, "feature": str(key), "deleted": deleted, "dry_run": is_dry}
+        output.json_data(told)
+    elif deleted and not is_dry:
+        output.data(f"Deleted {counted(deleted, 'record')} of '{key}'{how}.")
     return ExitCode.OK
+
+
+def _mode(*, is_dry: bool) -> AccessMode:
+    return "read" if is_dry else "write"
 
 
 @click.command(
@@ -81,11 +112,17 @@ def delete(
     ],
 )
 @features_argument(is_required=True)
-@_YES
+@dry_run_option
+@yes_option
 @store_option
 @json_option
 def drop(
-    *, features: Sequence[str], is_confirmed: bool, store_name: str | None, as_json: bool
+    *,
+    features: Sequence[str],
+    is_dry: bool,
+    is_confirmed: bool,
+    store_name: str | None,
+    as_json: bool,
 ) -> ExitCode:
     """Remove all records of features, of every version.
 
@@ -95,21 +132,24 @@ def drop(
 
     Exits with 3 if nobody confirms.
     """
-    with opened_store(store_name, "write", needs_features=False) as opened:
+    with opened_store(store_name, _mode(is_dry=is_dry), needs_features=False) as opened:
         store = opened.store
         graphs = {key: graph_with(store, key) for key in map(FeatureKey, features)}
         rows = {key: stored_rows(store, key) for key in graphs}
         wanted = [key for key, count in rows.items() if count]
         for key in rows.keys() - set(wanted):
             output.message(f"'{key}' has no records in {store.display()}.")
-        if wanted and not _may(_drop_plan(store, {key: rows[key] for key in wanted}), is_confirmed):
+        plan = _drop_plan(store, {key: rows[key] for key in wanted})
+        if wanted and not is_dry and not may(plan, is_confirmed):
             return ExitCode.REFUSED
-        for key in wanted:
+        for key in () if is_dry else wanted:
             with graphs[key].use():
                 store.drop_feature_metadata(key)
     if as_json:
         dropped = [{"feature": str(key), "rows": rows[key]} for key in wanted]
-        output.json_data({"store": opened.name, "dropped": dropped})
+        output.json_data({"store": opened.name, "dropped": dropped, "dry_run": is_dry})
+    elif is_dry:
+        output.message(f"Would {plan[0].lower()}{plan[1:]}." if wanted else "Nothing to drop.")
     else:
         for key in wanted:
             output.data(f"Dropped '{key}'.")
@@ -119,15 +159,3 @@ def drop(
 def _drop_plan(store: MetadataStore, rows: dict[FeatureKey, int]) -> str:
     each = ", ".join(f"'{key}' ({counted(count, 'row')})" for key, count in rows.items())
     return f"Drop all that was ever written of {each} from {store.display()}"
-
-
-def _may(plan: str, is_confirmed: bool) -> bool:
-    if is_confirmed:
-        return True
-    if not output.can_ask():
-        output.message(f"Refused: {plan}? There is nobody to ask; give --yes to do it.")
-        return False
-    if output.confirmed(f"{plan}?"):
-        return True
-    output.message("Nothing was done.")
-    return False

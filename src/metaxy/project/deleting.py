@@ -7,8 +7,11 @@ from polars.exceptions import PolarsError
 
 from metaxy.errors import FilterError, listed
 from metaxy.metadata_store.base import MetadataStore
-from metaxy.metadata_store.frames import polars_lazy
+from metaxy.metadata_store.frames import conditions, polars_lazy
 from metaxy.models.keys import FeatureKey
+from metaxy.versioning.latest import latest_records
+from metaxy.versioning.scope import fulfilling
+from metaxy.versioning.system_columns import FEATURE_VERSION
 
 
 def stored_rows(store: MetadataStore, key: FeatureKey) -> int:
@@ -26,8 +29,32 @@ def matching_records(store: MetadataStore, key: FeatureKey, filters: Sequence[st
     """
     ids = list(store.graph.plan(key).id_columns)
     records = store.read_metadata(key, filters=filters, allow_fallback=False)
+    return _collected(polars_lazy(records).select(ids), key, filters)
+
+
+def erasable_records(
+    store: MetadataStore, key: FeatureKey, filters: Sequence[str], *, all_versions: bool
+) -> pl.DataFrame:
+    """Give the id columns of the records that a hard deletion would take, deleted ones included.
+
+    Args:
+        all_versions: Those of all feature versions, each apart, in place of the current one.
+
+    Raises:
+        FilterError: As `matching_records` does.
+        FeatureNotFoundError: The store never had records of the feature.
+    """
+    ids = list(store.graph.plan(key).id_columns)
+    rows = store.read_metadata(
+        key, allow_fallback=False, current_only=not all_versions, latest_only=False
+    )
+    newest = latest_records(polars_lazy(rows), id_columns=[*ids, FEATURE_VERSION])
+    return _collected(fulfilling(newest, conditions(filters)).select(ids), key, filters)
+
+
+def _collected(records: pl.LazyFrame, key: FeatureKey, filters: Sequence[str]) -> pl.DataFrame:
     try:
-        return polars_lazy(records).select(ids).collect()
+        return records.collect()
     except PolarsError as error:
         reason = str(error).splitlines()[0]
         raise FilterError(

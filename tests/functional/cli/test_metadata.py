@@ -22,8 +22,12 @@ def records(metaxy: Cli, feature: str) -> int:
 
 @pytest.mark.parametrize(
     "command",
-    [("delete", "video/crop", "--filter", "id = 'a'"), ("drop", "video/crop")],
-    ids=["delete", "drop"],
+    [
+        ("delete", "video/crop", "--filter", "id = 'a'"),
+        ("delete", "video/crop", "--filter", "id = 'a'", "--hard"),
+        ("drop", "video/crop"),
+    ],
+    ids=["delete", "delete-hard", "drop"],
 )
 def test_nothing_is_done_where_nobody_can_be_asked(metaxy: Cli, command: tuple[str, ...]) -> None:
     """Off a terminal, without `--yes`, it tells what it would take and exits with 3."""
@@ -66,7 +70,12 @@ def test_records_that_fulfil_all_filters_are_deleted(metaxy: Cli) -> None:
     )
 
     assert ended.code == 0
-    assert ended.data == {"store": "dev", "feature": "video/crop", "deleted": 1}
+    assert ended.data == {
+        "store": "dev",
+        "feature": "video/crop",
+        "deleted": 1,
+        "dry_run": False,
+    }
     assert records(metaxy, "video/crop") == 2
 
 
@@ -102,7 +111,11 @@ def test_a_feature_is_dropped(metaxy: Cli) -> None:
     ended = metaxy("metadata", "drop", "video/crop", "--yes", "--json")
 
     assert ended.code == 0
-    assert ended.data == {"store": "dev", "dropped": [{"feature": "video/crop", "rows": 3}]}
+    assert ended.data == {
+        "store": "dev",
+        "dropped": [{"feature": "video/crop", "rows": 3}],
+        "dry_run": False,
+    }
     crop = metaxy("status", "--json", "video/crop").data["features"][0]
     assert (crop["records"], crop["added"]) == (0, 3)
 
@@ -135,3 +148,95 @@ def test_a_misspelt_feature_is_an_error(metaxy: Cli) -> None:
     assert "There is no feature 'video/corp'" in ended.err
     assert "Did you mean 'video/crop'?" in ended.err
     assert records(metaxy, "video/crop") == 3
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (
+            ("delete", "video/crop", "--filter", "id > 'a'"),
+            "Would delete 2 records of 'video/crop'",
+        ),
+        (
+            ("delete", "video/crop", "--filter", "id > 'a'", "--hard"),
+            "Would delete 2 records of 'video/crop' for good from ",
+        ),
+        (("drop", "video/crop"), "Would drop all that was ever written of 'video/crop' (3 rows)"),
+    ],
+)
+def test_a_dry_run_only_tells(metaxy: Cli, command: tuple[str, ...], said: str) -> None:
+    """Nobody is asked, and nothing goes."""
+    ended = metaxy("metadata", *command, "--dry-run")
+
+    assert (ended.code, ended.out) == (0, "")
+    assert ended.err.startswith(said)
+    assert metaxy("metadata", *command, "--dry-run", "--json").data["dry_run"] is True
+    assert records(metaxy, "video/crop") == 3
+
+
+def test_records_are_deleted_for_good(metaxy: Cli) -> None:
+    """Those that were deleted softly, too."""
+    metaxy("metadata", "delete", "video/crop", "--filter", "id = 'a'", "--yes")
+    ended = metaxy("metadata", "delete", "video/crop", "--filter", "id < 'c'", "--hard", "--yes")
+
+    assert ended.code == 0
+    assert ended.out == "Deleted 2 records of 'video/crop' for good.\n"
+    assert records(metaxy, "video/crop") == 1
+    told = metaxy("history", "video/crop", "--json").data["commits"]
+    assert [each["operation"] for each in told][1] == "hard_delete"
+
+
+def test_records_of_all_versions_are_only_deleted_for_good(metaxy: Cli) -> None:
+    """Each version counts."""
+    command = ("metadata", "delete", "video/crop", "--filter", "id = 'a'", "--all-versions")
+    assert metaxy(*command).code == 1
+    assert metaxy(*command, "--hard", "--yes", "--json").data["deleted"] == 1
+
+
+def test_files_are_vacuumed(metaxy: Cli) -> None:
+    """Asked for, told, removed; with time to keep, nothing is."""
+    metaxy("metadata", "delete", "video/crop", "--filter", "id = 'a'", "--hard", "--yes")
+    assert metaxy("metadata", "vacuum").err == "The store 'dev' has no files that nothing needs.\n"
+    vacuum = ("metadata", "vacuum", "--keep-days", "0")
+    refused = metaxy(*vacuum)
+    dry = metaxy(*vacuum, "--dry-run", "--json")
+    done = metaxy(*vacuum, "--yes", "--json")
+
+    assert refused.code == 3
+    assert refused.err.startswith("Refused: Remove 1 file (")
+    (table,) = done.data["tables"]
+    assert (table["feature"], len(table["files"])) == ("video/crop", 1)
+    assert table["bytes"] > 0
+    assert dry.data == done.data | {"dry_run": True}
+    assert metaxy(*vacuum, "--json").data["tables"] == []
+    assert records(metaxy, "video/crop") == 2
+
+
+def test_records_are_purged(metaxy: Cli) -> None:
+    """With what was made from them."""
+    purge = ("metadata", "purge", "video", "--id", "id=a")
+    refused = metaxy(*purge)
+    dry = metaxy(*purge, "--dry-run")
+    done = metaxy(*purge, "--yes", "--json")
+
+    assert refused.code == 3
+    assert refused.err.startswith("Refused: Erase 2 rows and 2 files of 'video', 'video/crop'")
+    assert dry.err == "Would erase:\n"
+    assert dry.out == "video: 1 row, 1 file\nvideo/crop: 1 row, 1 file\n"
+    assert [(each["feature"], each["rows"]) for each in done.data["tables"]] == [
+        ("video", 1),
+        ("video/crop", 1),
+    ]
+    assert metaxy(*purge).err == "The store 'dev' has nothing of them.\n"
+    assert records(metaxy, "video/crop") == 2
+    assert metaxy("metadata", "purge", "video", "--filter", "id = 'b'", "--yes").code == 0
+    assert records(metaxy, "video/crop") == 1
+
+
+@pytest.mark.parametrize("options", [(), ("--id", "id=a", "--filter", "id = 'a'"), ("--id", "a")])
+def test_a_purge_of_nothing_in_particular_is_refused(metaxy: Cli, options: tuple[str, ...]) -> None:
+    """Either ids or a condition."""
+    ended = metaxy("metadata", "purge", "video", *options)
+
+    assert ended.code == 1
+    assert "--id" in ended.err
