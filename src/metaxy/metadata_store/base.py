@@ -27,7 +27,7 @@ from metaxy.errors import (
 from metaxy.graph.graph import FeatureGraph
 from metaxy.graph.plan import FeaturePlan
 from metaxy.metadata_store import pushing, storing, system, tagging
-from metaxy.metadata_store.copy_planning import Asked, Route, check_lakes, copy_plan
+from metaxy.metadata_store.copy_planning import Asked, Route, check_lakes
 from metaxy.metadata_store.copying import CopyResult, OnProgress, copy_rows
 from metaxy.metadata_store.diffing import differences, records_at
 from metaxy.metadata_store.frames import Filter, conditions, polars_lazy
@@ -833,9 +833,8 @@ class MetadataStore(OpenableStore):
             compares=incremental,
             may_create=self.auto_create_tables,
         )
-        if history:
-            return copy_histories(route, asked, on_progress=on_progress)
-        return copy_rows(route, copy_plan(route, asked), on_progress=on_progress)
+        copy = copy_histories if history else copy_rows
+        return copy(route, asked, on_progress=on_progress)
 
     def _stamps(self, plan: FeaturePlan, materialization_id: str | None) -> Stamps:
         return Stamps(

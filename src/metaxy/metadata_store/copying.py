@@ -6,7 +6,8 @@ is one commit. What the destination has already is told by comparing rows, so a 
 off and is repeated goes on where it was.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -17,7 +18,13 @@ from metaxy.metadata_store import pushing, system
 from metaxy.metadata_store.alignment import aligned_columns, alignment
 from metaxy.metadata_store.commits import CommitNote
 from metaxy.metadata_store.copied_rows import RowsToCopy, count, missing_parts
-from metaxy.metadata_store.copy_planning import CopyPlan, FeatureCopy, Route, refuse_conflicts
+from metaxy.metadata_store.copy_planning import (
+    Asked,
+    FeatureCopy,
+    Route,
+    copy_plan,
+    refuse_conflicts,
+)
 from metaxy.metadata_store.opening import OpenableStore
 from metaxy.models.keys import FeatureKey
 
@@ -89,16 +96,18 @@ OnProgress = Callable[[CopyProgress], None]
 
 
 def copy_rows(
-    route: Route, plan: CopyPlan, *, on_progress: OnProgress | None
+    route: Route, asked: Asked, *, on_progress: OnProgress | None
 ) -> dict[str, CopyResult]:
-    """Carry a plan out; a feature after the other, each in one commit.
+    """Copy what is lacking; a feature after the other, each in one commit.
 
     Raises:
         CopyError: A feature couldn't be copied; those before it were, and stay.
     """
     done: dict[str, CopyResult] = {}
-    if plan.features:
-        copy_pushes(route.store, plan.pushes)
+    with told_as_copy_errors(route):
+        plan = copy_plan(route, asked)
+        if plan.features:
+            copy_pushes(route.store, plan.pushes)
     for position, each in enumerate(plan.features, start=1):
         begun = CopyProgress(each.key, position, len(plan.features), 0)
         tell = teller(on_progress, begun)
@@ -108,6 +117,20 @@ def copy_rows(
         except Exception as error:
             raise copy_failure(error, each.key, route, done=done) from error
     return done
+
+
+@contextmanager
+def told_as_copy_errors(route: Route) -> Generator[None]:
+    """Turn what storage raises before the first feature is copied into a `CopyError`."""
+    try:
+        yield
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise CopyError(
+            f"Copying from {route.source.display()} to {route.store.display()} failed: {error}\n"
+            "Nothing was copied. Copy again when both lakes answer.",
+            copied={},
+            store=route.store.display(),
+        ) from error
 
 
 def copy_failure(

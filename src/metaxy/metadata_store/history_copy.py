@@ -11,6 +11,7 @@ from metaxy.metadata_store.copying import (
     copy_pushes,
     record_copy,
     teller,
+    told_as_copy_errors,
 )
 from metaxy.metadata_store.opening import OpenableStore
 from metaxy.metadata_store.table_files import TableFiles, copy_table_files
@@ -31,12 +32,13 @@ def copy_histories(
             "history=True copies whole tables with all their versions: it takes neither filters "
             "nor from_snapshot."
         )
-    plan = copy_plan(route, asked)
-    folders = {each.key: _folders(route, each.key) for each in plan.features}
     done: dict[str, CopyResult] = {}
-    if plan.features:
-        route.store.settle_hash_settings()
-        copy_pushes(route.store, plan.pushes)
+    with told_as_copy_errors(route):
+        plan = copy_plan(route, asked)
+        folders = {each.key: _folders(route, each.key) for each in plan.features}
+        if plan.features:
+            route.store.settle_hash_settings()
+            copy_pushes(route.store, plan.pushes)
     for position, each in enumerate(plan.features, start=1):
         begun = CopyProgress(each.key, position, len(plan.features), 0)
         tell = teller(on_progress, begun)

@@ -86,19 +86,28 @@ class TableFiles:
     def put(self, name: str, source: "TableFiles") -> None:
         """Copy a file of another table, in chunks; it appears when it is whole."""
         target = self._part(name) if self.is_local else self.at(name)
+        ours = self.filesystem.open(target, "wb")
         try:
-            with (
-                source.filesystem.open(source.at(name), "rb") as theirs,
-                self.filesystem.open(target, "wb") as ours,
-            ):
+            with source.filesystem.open(source.at(name), "rb") as theirs:
                 shutil.copyfileobj(theirs, ours, _CHUNK_BYTES)
+            ours.close()
         except BaseException:
-            if self.is_local:
-                with suppress(OSError):
-                    self.filesystem.rm_file(target)
+            self._give_up(ours, target)
             raise
         if self.is_local:
             self.filesystem.mv(target, self.at(name))
+
+    def _give_up(self, file: Any, path: str) -> None:  # noqa: ANN401 -- fsspec has no types
+        """Leave nothing of a file that isn't whole."""
+        if self.is_local:
+            file.close()
+            with suppress(OSError):
+                self.filesystem.rm_file(path)
+            return
+        # Closing it would upload what was written so far, as if that were all.
+        with suppress(Exception):
+            file.discard()
+        file.closed = True
 
     def clear_parts(self) -> None:
         """Remove what a copy that was killed has left."""
