@@ -42,6 +42,7 @@ from metaxy.versioning.system_columns import (
     CREATED_AT,
     MATERIALIZATION_ID,
     PREFIX,
+    PROVENANCE,
     PROVENANCE_BY_FIELD,
     STAMPS,
 )
@@ -160,17 +161,14 @@ def plan_carrying(store: MetadataStore, asked: Carrying) -> CarryPlan:
     records, left, examples = pl.DataFrame(), 0, ()
     if all(versions):
         work = _Work(store, asked)
-        found = work.records()
+        found = work.look(plans_only=True)
         if found is not None:
-            is_record = ~pl.col(_IS_MARKER)
-            names = [*work.old.id_columns, STATE]
-            refused += work.unnamed(found)
+            refused += work.unnamed(found.records)
+            records = found.records.filter(~pl.col(_IS_MARKER))
+            examples = _examples(records, work.old.id_columns)
             if not refused:
                 newer = store.scan_in_store(asked.feature, versions[1])
-                pending = work.pending(found.filter(is_record), newer)
-                left = pending.select(pl.len()).collect().item()
-            records = found.filter(is_record).select(names).collect()
-            examples = _examples(records, work.old.id_columns)
+                left = work.pending(records, newer).height
     counts = _counts(records)
     total = records.height
     return CarryPlan(
@@ -206,15 +204,18 @@ def carry(store: MetadataStore, asked: Carrying) -> CarryResult:
 
     def worked_out(newer: Scan) -> pl.DataFrame:
         told.clear()
-        work.look_again()
-        records = work.records()
-        if records is None:
+        found = work.look()
+        if found is None:
             return pl.DataFrame()
-        _check(asked.feature, work.unnamed(records))
-        pending = work.pending(records, newer)
-        carried = work.carried(pending).collect()
-        total = records.filter(~pl.col(_IS_MARKER)).select(pl.len()).collect().item()
-        told.append((carried, total))
+        _check(asked.feature, work.unnamed(found.records))
+        pending = work.pending(found.records, newer)
+        carried = carried_records(
+            pending,
+            found.wanted,
+            grain=work.new.grain,
+            fields=[field.key for field in work.new.fields],
+        )
+        told.append((carried, found.records.select((~pl.col(_IS_MARKER)).sum()).item()))
         return work.rows(carried)
 
     store.settle_hash_settings()
@@ -244,8 +245,23 @@ def _check(feature: FeatureKey, refused: tuple[str, ...]) -> None:
         raise MigrationRefusedError(f"'{feature}' can't be carried over", refused)
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was seen of a feature.
+
+    Attributes:
+        records: One row a current record of the old version, whole, with its state; of an
+            expansion, the parents without children, too, as markers.
+        wanted: One row a record that the new definitions expect, with its provenance by field;
+            None for a root, or when it wasn't asked for.
+    """
+
+    records: pl.DataFrame
+    wanted: pl.DataFrame | None
+
+
 class _Work:
-    """The frames of one feature; each method looks at the store as it is then."""
+    """The frames of one feature."""
 
     def __init__(self, store: MetadataStore, asked: Carrying) -> None:
         self.store = store
@@ -261,26 +277,28 @@ class _Work:
             asked.run,
         )
 
-    def look_again(self) -> None:
-        """Forget what was seen of the store.
+    def look(self, *, plans_only: bool = False) -> "_Look | None":
+        """Read the feature's current records of the old version; None without any.
 
-        Between two calls every table is seen at one moment, so that what counts as in sync under
-        the old definitions is given the versions of those very upstream records.
+        Every table is seen at one moment, so that what counts as in sync under the old definitions
+        is given the versions of those very upstream records.
         """
         self._looks.clear()
-
-    def records(self) -> pl.LazyFrame | None:
-        """One row a current record of the old version, whole, with its state; None without any.
-
-        Of an expansion, the parents without children are there, too, as markers.
-        """
-        stored = self._complete(self._own(), self.old.records, self.asked.old)
+        own = self._own()
+        stored = self._complete(own, self.old.records, self.asked.old)
         if stored.frame is None:
             return None
         current = _current(stored.frame, stored, self.old)
-        return with_states(current, self._expected(self.old, stored), grain=self.old.grain)
+        asked = {"current": current, "expected": self._expected(self.old, stored, PROVENANCE)}
+        if not plans_only and not self.unnamed(current):
+            as_new = self._complete(own, self.new.records, self.asked.new)
+            asked["wanted"] = self._expected(self.new, as_new, PROVENANCE_BY_FIELD)
+        frames = {name: frame for name, frame in asked.items() if frame is not None}
+        read = dict(zip(frames, pl.collect_all(list(frames.values())), strict=True))
+        records = with_states(read["current"], read.get("expected"), grain=self.old.grain)
+        return _Look(records, read.get("wanted"))
 
-    def unnamed(self, records: pl.LazyFrame) -> tuple[str, ...]:
+    def unnamed(self, records: pl.LazyFrame | pl.DataFrame) -> tuple[str, ...]:
         """Why the stored records can't be told apart under the new definition; empty if they can.
 
         Known from the store only: a table may have columns that no definition names.
@@ -294,22 +312,13 @@ class _Work:
         )
         return (reason,)
 
-    def pending(self, records: pl.LazyFrame, newer: Scan | None) -> pl.LazyFrame:
+    def pending(self, records: pl.DataFrame, newer: Scan | None) -> pl.DataFrame:
         """Those of the records that the new version doesn't have."""
-        names = [*self.new.grain, CREATED_AT, MATERIALIZATION_ID]
-        rows = None if newer is None else newer.frame.select(names)
+        if newer is None or not newer.has_rows():
+            return records
+        rows = newer.frame.select(*self.new.grain, CREATED_AT, MATERIALIZATION_ID).collect()
         undone = undoing_run(self.asked.run)
         return not_superseded(records, rows, grain=self.new.grain, undone=undone)
-
-    def carried(self, pending: pl.LazyFrame) -> pl.LazyFrame:
-        """The same with the provenance and data versions that they are written with."""
-        stored = self._complete(self._own(), self.new.records, self.asked.new)
-        return carried_records(
-            pending,
-            self._expected(self.new, stored),
-            grain=self.new.grain,
-            fields=[field.key for field in self.new.fields],
-        )
 
     def rows(self, carried: pl.DataFrame) -> pl.DataFrame:
         """Carried records as they are written, but for the instant."""
@@ -329,8 +338,8 @@ class _Work:
         )
         return prepared.rows.collect()
 
-    def _expected(self, plan: FeaturePlan, stored: StoredRows) -> pl.LazyFrame | None:
-        """One row a record that a definition expects of the upstreams; None for a root."""
+    def _expected(self, plan: FeaturePlan, stored: StoredRows, column: str) -> pl.LazyFrame | None:
+        """One row a record that a definition expects, its grain and a column; None for a root."""
         if plan.is_root:
             return None
         upstream = {
@@ -338,7 +347,9 @@ class _Work:
             for each in plan.inputs
         }
         with self.store.create_versioning_engine(plan) as engine:
-            return engine.resolve(upstream=upstream, stored=stored).expected
+            lazy = engine.resolve(upstream=upstream, stored=stored)
+        expected = lazy.expected.select(*plan.grain, column)
+        return expected.unique(plan.grain, keep="any") if lazy.may_repeat else expected
 
     def _upstream(self, key: FeatureKey, *, is_new: bool) -> StoredRows:
         graph = self.asked.new if is_new else self.asked.old

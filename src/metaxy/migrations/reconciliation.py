@@ -12,6 +12,7 @@ import polars as pl
 from metaxy.graph.diff import diff_graphs
 from metaxy.graph.graph import FeatureGraph
 from metaxy.models.keys import FeatureKey, FieldKey
+from metaxy.versioning.matching import matching_values
 from metaxy.versioning.system_columns import (
     CREATED_AT,
     DATA_VERSION_BY_FIELD,
@@ -27,9 +28,7 @@ IN_SYNC: Final = "in sync"
 OUT_OF_DATE: Final = "out of date"
 ORPHANED: Final = "orphaned"
 
-_EXPECTED: Final = f"{PREFIX}expected"
 _WANTED: Final = f"{PREFIX}wanted"
-_NEWER: Final = f"{PREFIX}newer"
 _IS_UNDONE: Final = f"{PREFIX}is_undone"
 _RESULT_MAY_DIFFER: Final = ("code_version", "id_columns", "lineage")
 
@@ -128,8 +127,8 @@ def _names(fields: set[FieldKey]) -> str:
 
 
 def with_states(
-    records: pl.LazyFrame, expected: pl.LazyFrame | None, *, grain: Sequence[str]
-) -> pl.LazyFrame:
+    records: pl.DataFrame, expected: pl.DataFrame | None, *, grain: Sequence[str]
+) -> pl.DataFrame:
     """Add to each record, in `STATE`, what it is under the definitions that it was made by.
 
     Args:
@@ -139,48 +138,47 @@ def with_states(
     """
     if expected is None:
         return records.with_columns(pl.lit(IN_SYNC).alias(STATE))
-    wanted = expected.select(*grain, pl.col(PROVENANCE).alias(_EXPECTED)).unique(list(grain))
-    told = records.join(wanted, on=list(grain), how="left", nulls_equal=True)
+    wanted = matching_values(records, expected, on=grain, column=PROVENANCE)
     state = (
-        pl.when(pl.col(_EXPECTED).is_null())
+        pl.when(wanted.is_null())
         .then(pl.lit(ORPHANED))
-        .when(pl.col(_EXPECTED) == pl.col(PROVENANCE))
+        .when(wanted == records.get_column(PROVENANCE))
         .then(pl.lit(IN_SYNC))
         .otherwise(pl.lit(OUT_OF_DATE))
     )
-    return told.with_columns(state.alias(STATE)).drop(_EXPECTED)
+    return records.with_columns(state.alias(STATE))
 
 
 def not_superseded(
-    records: pl.LazyFrame, newer: pl.LazyFrame | None, *, grain: Sequence[str], undone: str
-) -> pl.LazyFrame:
+    records: pl.DataFrame, newer: pl.DataFrame, *, grain: Sequence[str], undone: str
+) -> pl.DataFrame:
     """Drop the records of which the new feature version has a later row, if only a tombstone.
 
     Args:
         records: One row a stored record, with its `metaxy_created_at`.
-        newer: One row a stored row of the new version; None when there is none.
+        newer: One row a stored row of the new version.
         undone: The materialization id of tombstones that say "as if it had never been carried".
     """
-    if newer is None:
+    if newer.is_empty():
         return records
     on = list(grain)
     run = pl.col(MATERIALIZATION_ID).sort_by(CREATED_AT).last()
     latest = newer.group_by(on).agg(
-        pl.col(CREATED_AT).max().alias(_NEWER), run.eq_missing(undone).alias(_IS_UNDONE)
+        pl.col(CREATED_AT).max(), run.eq_missing(undone).alias(_IS_UNDONE)
     )
-    counting = latest.filter(~pl.col(_IS_UNDONE)).select(*on, _NEWER)
-    told = records.join(counting, on=on, how="left", nulls_equal=True)
+    counting = latest.filter(~pl.col(_IS_UNDONE))
+    later = matching_values(records, counting, on=on, column=CREATED_AT)
     written = pl.col(CREATED_AT).max().over(on)
-    return told.filter(pl.col(_NEWER).is_null() | (pl.col(_NEWER) < written)).drop(_NEWER)
+    return records.filter(later.is_null() | (later < records.select(written).to_series()))
 
 
 def carried_records(
-    records: pl.LazyFrame,
-    wanted: pl.LazyFrame | None,
+    records: pl.DataFrame,
+    wanted: pl.DataFrame | None,
     *,
     grain: Sequence[str],
     fields: Sequence[FieldKey],
-) -> pl.LazyFrame:
+) -> pl.DataFrame:
     """The records with the by-field columns that they are to have under the new definitions.
 
     One that is in sync gets the provenance that is wanted; any other, and one that isn't wanted
@@ -193,37 +191,29 @@ def carried_records(
             and `metaxy_provenance_by_field`. None for a root, whose provenance stays.
         fields: Those of the new definition.
     """
-    if wanted is None:
-        told = records
-    else:
-        on = list(grain)
-        new = wanted.select(*on, pl.col(PROVENANCE_BY_FIELD).alias(_WANTED)).unique(on)
-        told = records.join(new, on=on, how="left", nulls_equal=True)
-        is_in_sync = pl.col(STATE) == IN_SYNC
-        state = pl.when(is_in_sync & pl.col(_WANTED).is_null()).then(pl.lit(ORPHANED))
-        told = told.with_columns(state.otherwise(pl.col(STATE)).alias(STATE))
-    schema = records.collect_schema()
-    names = [field.column_name for field in fields]
-    old_provenance = _texts(PROVENANCE_BY_FIELD, names, schema)
-    old_versions = _texts(DATA_VERSION_BY_FIELD, names, schema)
+    names = sorted(field.column_name for field in fields)
+    old_provenance = _texts(PROVENANCE_BY_FIELD, names, records.schema)
+    old_versions = _texts(DATA_VERSION_BY_FIELD, names, records.schema)
     kept = {name: pl.coalesce(old_provenance[name], pl.col(PROVENANCE)) for name in names}
-    provenance = {
-        name: kept[name]
-        if wanted is None
-        else pl.when(pl.col(STATE) == IN_SYNC)
-        .then(pl.col(_WANTED).struct.field(name))
-        .otherwise(kept[name])
+    if wanted is None:
+        provenance = kept
+    else:
+        new = matching_values(records, wanted, on=grain, column=PROVENANCE_BY_FIELD)
+        is_lost = (pl.col(STATE) == IN_SYNC) & pl.lit(new.is_null())
+        state = pl.when(is_lost).then(pl.lit(ORPHANED)).otherwise(pl.col(STATE))
+        records = records.with_columns(state.alias(STATE), new.alias(_WANTED))
+        is_in_sync = pl.col(STATE) == IN_SYNC
+        provenance = {
+            name: pl.when(is_in_sync).then(pl.col(_WANTED).struct.field(name)).otherwise(own)
+            for name, own in kept.items()
+        }
+    supplied = [
+        pl.when(old_versions[name].ne_missing(old_provenance[name])).then(old_versions[name])
         for name in names
-    }
-    supplied = {
-        name: pl.when(old_versions[name].ne_missing(old_provenance[name])).then(old_versions[name])
-        for name in names
-    }
-    return told.with_columns(
-        pl.struct(text.alias(name) for name, text in sorted(provenance.items())).alias(
-            PROVENANCE_BY_FIELD
-        ),
-        pl.struct(text.alias(name) for name, text in sorted(supplied.items())).alias(
+    ]
+    return records.with_columns(
+        pl.struct(text.alias(name) for name, text in provenance.items()).alias(PROVENANCE_BY_FIELD),
+        pl.struct(text.alias(name) for name, text in zip(names, supplied, strict=True)).alias(
             DATA_VERSION_BY_FIELD
         ),
     ).drop(_WANTED, strict=False)

@@ -7,10 +7,10 @@ from typing import Any, Final
 import narwhals as nw
 import polars as pl
 
+from metaxy.versioning.matching import matching_values
 from metaxy.versioning.system_columns import PREFIX, PROVENANCE
 
 _STORED: Final = f"{PREFIX}stored_provenance"
-_PLACE: Final = f"{PREFIX}place"
 
 
 class HashAlgorithm(StrEnum):
@@ -168,16 +168,4 @@ class LazyIncrement:
 
     def _stored(self, expected: pl.DataFrame, current: pl.DataFrame) -> pl.Series:
         """The provenance that is stored of each expected record, null where none is."""
-        grain = list(self.grain)
-        is_in_step = expected.height == current.height and expected.select(grain).equals(
-            current.select(grain)
-        )
-        if is_in_step:
-            return current.get_column(PROVENANCE)
-        places = current.lazy().select(grain).with_row_index(_PLACE)
-        met = (
-            expected.lazy().select(grain).join(places, on=grain, how="left", maintain_order="left")
-        )
-        # Both sides are in memory: the streaming engine would take twice as long.
-        found = met.collect(engine="in-memory").get_column(_PLACE)
-        return current.get_column(PROVENANCE).gather(found)
+        return matching_values(expected, current, on=self.grain, column=PROVENANCE)
