@@ -315,11 +315,11 @@ class MigrationState:
         """What keeps it from being completed, by feature or operation."""
         if self.last is None or self.status not in ("partial", "failed"):
             return MappingProxyType({})
-        told = dict(self.last.errors) | {
-            each.feature or each.operation: _why(each)
-            for each in self.last.operations
-            if each.outcome != "completed"
-        }
+        undone = [each for each in self.last.operations if each.outcome != "completed"]
+        # A feature may have several operations; that one failed tells more than that one waits.
+        by_weight = sorted(undone, key=lambda each: each.outcome == "failed")
+        waiting = {each.feature or each.operation: _why(each) for each in by_weight}
+        told = waiting | dict(self.last.errors)
         if not told and self.last.ending is None:
             deed = "rollback" if self.last.purpose == "rollback" else "run"
             told[self.migration_id] = f"the {deed} by {self.last.holder} was cut off"

@@ -54,7 +54,7 @@ def failed(attempt: int = 1) -> MigrationFailed:
         migration_id="m",
         attempt=attempt,
         content_hash="hash",
-        errors={"crops": "OSError: disk"},
+        errors={"faces": "OSError: disk"},
         duration_seconds=1,
     )
 
