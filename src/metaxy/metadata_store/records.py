@@ -374,13 +374,25 @@ def _repeated_ids(frame: pl.LazyFrame, ids: Sequence[str], *, engine: Engine) ->
     if not ids:
         return pl.DataFrame()
     names = frame.select(ids).drop_nulls()
+    if engine == "in-memory" and _are_surely_distinct(names, ids):
+        return pl.DataFrame()
     rows = 0 if engine == "in-memory" else frame.select(pl.len()).collect(engine=engine).item()
     number = 1 + rows // _ROWS_AT_ONCE
-    hashes = [pl.col(name).hash(seed) for seed, name in enumerate(ids)]
-    part = functools.reduce(pl.Expr.xor, hashes) % number
+    part = _hashed(ids) % number
     parts = [names] if number == 1 else [names.filter(part == each) for each in range(number)]
     groups = (each.group_by(ids).len("rows").filter(pl.col("rows") > 1) for each in parts)
     return pl.concat([each.collect(engine=engine) for each in groups])
+
+
+def _are_surely_distinct(names: pl.LazyFrame, ids: Sequence[str]) -> bool:
+    """Whether no two rows have one hash, which is quicker to tell than which rows are repeated."""
+    hashes = names.select(_hashed(ids)).collect().to_series()
+    return hashes.n_unique() == len(hashes)
+
+
+def _hashed(ids: Sequence[str]) -> pl.Expr:
+    hashes = [pl.col(name).hash(seed) for seed, name in enumerate(ids)]
+    return functools.reduce(pl.Expr.xor, hashes)
 
 
 def _torn_parents(frame: pl.LazyFrame, schema: pl.Schema, parents: Sequence[str]) -> pl.LazyFrame:
