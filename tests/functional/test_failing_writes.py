@@ -12,7 +12,7 @@ from deltalake.exceptions import CommitFailedError
 
 from films import films, stored, update, videos
 from metaxy.errors import StoreError, UnreadableTableError, WriteConflictError
-from metaxy.metadata_store import tables
+from metaxy.metadata_store import maintenance, tables
 from metaxy.metadata_store.delta import DeltaMetadataStore
 
 
@@ -49,6 +49,38 @@ def test_a_commit_whose_answer_is_lost_is_found(
     assert stored(store, "video", "id", latest_only=False) == ["a", "b", "z"]
 
 
+@pytest.mark.parametrize("error", [OSError("timeout"), CommitFailedError("x"), PanicException("y")])
+def test_a_deletion_whose_answer_is_lost_is_found(
+    store: DeltaMetadataStore, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """It counts what it has deleted, be it soft, hard or a drop."""
+    write = tables.write_deltalake
+
+    def lost(*arguments: Any, **options: Any) -> None:
+        write(*arguments, **options)
+        raise error
+
+    store.write_metadata("video", videos(("a", "1", "1"), ("b", "1", "1")))
+    monkeypatch.setattr(tables, "write_deltalake", lost)
+    monkeypatch.setattr(maintenance, "write_deltalake", lost)
+    soft = store.delete_metadata("video", ["id = 'a'"])
+    hard = store.delete_metadata("video", ["id != 'z'"], soft=False)
+
+    assert (soft.rows, soft.version) == (1, 3)
+    assert (hard.rows, hard.version) == (2, 5)
+    assert stored(store, "video", "id", latest_only=False) == ["z"]
+    store.drop_feature_metadata("video")
+    assert not store.has_feature("video")
+    operations = store.history("video")["operation"].to_list()
+    assert [each for each in operations if each.islower()] == [
+        "drop",
+        "hard_delete",
+        "delete",
+        "write",
+        "write",
+    ]
+
+
 @pytest.mark.parametrize("error", [OSError("no space left"), ValueError("x"), PanicException("y")])
 def test_a_write_that_fails_says_that_nothing_was_written(
     store: DeltaMetadataStore, monkeypatch: pytest.MonkeyPatch, error: BaseException
@@ -61,6 +93,9 @@ def test_a_write_that_fails_says_that_nothing_was_written(
 
     with monkeypatch.context() as patched:
         patched.setattr(tables, "write_deltalake", failing)
+        patched.setattr(maintenance, "write_deltalake", failing)
+        with pytest.raises(StoreError, match=r"Deleting 'video' failed, and nothing was deleted"):
+            store.delete_metadata("video", ["id = 'z'"], soft=False)
         with pytest.raises(StoreError, match=r"Writing to 'video' failed, and nothing was written"):
             store.write_metadata("video", videos(("a", "1", "1")))
         with pytest.raises(StoreError, match=r"Dropping 'video' failed, and nothing was dropped"):

@@ -30,7 +30,7 @@ from metaxy.metadata_store.commits import CommitNote
 from metaxy.metadata_store.handles import PinnedTable
 from metaxy.metadata_store.retrying import attempts
 from metaxy.metadata_store.streaming import record_batches
-from metaxy.metadata_store.tables import STREAM_PROPERTIES, DeltaTables, failure_of
+from metaxy.metadata_store.tables import REFUSED, STREAM_PROPERTIES, DeltaTables, failure_of
 
 _APPEND_ONLY: Final = "delta.appendOnly"
 _FEW: Final = 3
@@ -129,17 +129,29 @@ class MaintainedTables(DeltaTables):
                 return Rewritten(newest, remainder.rows)
             idle += newest == seen
             if not self._may_pass(failure) or idle == _FEW:
-                raise StoreError(
-                    f"{deed} '{name}' failed, and nothing was {_DONE[deed]}: "
-                    f"{self._secrets.told(failure)}",
-                    feature=name,
-                ) from self._secrets.shown(failure)
+                raise self._failed_rewrite(failure, name, deed)
         raise WriteConflictError(
             f"Gave up {deed.lower()} '{name}' after {tries} attempts: others kept writing to it. "
             "Stop them, and do it again.",
             attempts=tries,
             feature=name,
         ) from self._secrets.shown(failure)
+
+    def _failed_rewrite(self, failure: Exception | None, name: str, deed: Deed) -> StoreError:
+        """What to tell of a rewrite that failed, and hasn't landed as far as could be seen."""
+        told = self._secrets.told(failure)
+        is_answered = self._storage.is_local or not isinstance(failure, OSError)
+        if is_answered or REFUSED.search(told):
+            text = f"{deed} '{name}' failed, and nothing was {_DONE[deed]}: {told}"
+            error = StoreError(text, feature=name)
+        else:
+            error = CommitStateUnknownError(
+                f"{deed} '{name}' failed: {told}. Nothing was {_DONE[deed]} so far, but a request "
+                "whose answer was lost may still be carried out. Do it again to be sure.",
+                feature=name,
+            )
+        error.__cause__ = self._secrets.shown(failure)
+        return error
 
     def _replaced(
         self, table: PinnedTable, remainder: Remainder, note: CommitNote, *, write_id: str

@@ -82,7 +82,7 @@ _LOOK_BACK_COMMITS: Final = 20
 _RETRIES: Final = 200
 _FEW: Final = 3
 """So often a commit may fail without anybody else having committed."""
-_REFUSED: Final = re.compile(r"status code: 4\d\d")
+REFUSED: Final = re.compile(r"status code: 4\d\d")
 """An object store has answered, and said no: what it refuses it won't carry out later."""
 
 Seen = TypeVar("Seen")
@@ -518,7 +518,7 @@ class DeltaTables:
         """What to tell of a write that failed, and hasn't landed as far as could be seen."""
         told = self._secrets.told(failure)
         is_answered = self._storage.is_local or not isinstance(failure, OSError)
-        if not is_answered and not _REFUSED.search(told):
+        if not is_answered and not REFUSED.search(told):
             error = CommitStateUnknownError(
                 f"Writing to '{name}' failed: {told}. Nothing was written so far, but a request "
                 "whose answer was lost may still be carried out. Look at the newest rows later, or "
