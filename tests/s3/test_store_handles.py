@@ -1,17 +1,20 @@
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, tzinfo
-from typing import Self
+from typing import NoReturn, Self
 
 import polars as pl
 import pytest
 from deltalake import DeltaTable
+from polars.testing import assert_frame_equal
 
 from films import films, polars, stored, update, videos
 from metaxy.metadata_store import delta, handles
+from metaxy.metadata_store.advancing import advanced
 from metaxy.metadata_store.delta import DeltaMetadataStore
-from metaxy.metadata_store.handles import Handles
+from metaxy.metadata_store.handles import Handles, PinnedTable
 from metaxy.metadata_store.storage import Storage
 from support.fault_proxy import FaultProxy
 from support.s3_endpoint import S3Endpoint
@@ -131,6 +134,149 @@ def test_a_store_that_is_opened_again_opens_its_tables_again(lake: S3Endpoint, p
             store.write_metadata("video", videos((each, "1", "1")))
             assert stored(store, "video", "id") == [each]
         remove_all(lake, prefix)
+
+
+def same_as_fresh(captured: DeltaTable, path: str, lake: S3Endpoint) -> None:
+    """Check that a table from kept handles says what one says that is opened now."""
+    fresh = PinnedTable(path, Storage.of(path, lake.storage_options()))
+    assert captured.version() == fresh.version()
+    assert captured.file_uris() == fresh.file_uris()
+    assert captured.schema() == fresh.schema()
+    assert captured.metadata().configuration == fresh.metadata().configuration
+    assert captured.count() == fresh.count()
+    for flatten in (True, False):
+        said = pl.DataFrame(captured.get_add_actions(flatten=flatten))
+        assert_frame_equal(said, pl.DataFrame(fresh.get_add_actions(flatten=flatten)))
+    assert captured._table.get_add_file_sizes() == fresh._table.get_add_file_sizes()
+    both = (pl.scan_delta(each).sort("metaxy_created_at") for each in (captured, fresh))
+    assert_frame_equal(*pl.collect_all(both))
+
+
+def test_a_kept_table_shows_all_that_others_commit(
+    lake: S3Endpoint, prefix: str, store: DeltaMetadataStore
+) -> None:
+    """Whatever kind of commit it is, and however many there are, it is as if opened anew."""
+    kept = Handles(Storage.of(lake.uri(prefix), lake.storage_options()))
+    path = store.table_path("video")
+
+    def append(*names: str, **columns: list[int]) -> None:
+        for name in names:
+            store.write_metadata("video", videos((name, "1", "1"), **columns))
+
+    def maintained() -> DeltaTable:
+        return DeltaTable(path, storage_options=lake.storage_options())
+
+    steps: list[Callable[[], object]] = [
+        lambda: append("b"),
+        lambda: append("c", "d", "e"),
+        lambda: append("f", size=[1]),
+        lambda: append("g", size=[2]),
+        lambda: store.delete_metadata("video", ["id = 'c'"]),
+        lambda: maintained().optimize.compact(target_size=None),
+        lambda: maintained().create_checkpoint(),
+        lambda: append(*"hijklmnopqrs"),
+        lambda: append("t"),
+        lambda: store.drop_feature_metadata("video"),
+        lambda: append("u", count=[1]),
+        lambda: append("v"),
+    ]
+    behind: list[int] = []
+    for step in [lambda: None, *steps]:
+        step()
+        captured = kept.pinned(path)
+        assert captured is not None
+        same_as_fresh(captured, path, lake)
+        behind.append(captured.version() - kept._idle[path][-1].version())
+    assert behind == [0, 1, 4, 0, 1, 2, 0, 0, 0, 1, 0, 0, 1]  # 0: delta-rs was asked
+    handle = kept.taken(path)
+    assert handle is not None
+    same_as_fresh(handle, path, lake)
+
+
+def test_commits_that_only_delta_can_tell_are_left_to_it(
+    store: DeltaMetadataStore, lake: S3Endpoint
+) -> None:
+    """A file that is there already, one that goes, new columns, or what is no commit at all."""
+    path = store.table_path("video")
+    opened = PinnedTable(path, Storage.of(path, lake.storage_options()))
+    answers = opened.shown
+    (uri,) = opened.file_uris()
+    name = uri.rpartition("/")[2]
+    stats = '{"numRecords": 1}'
+    add: dict[str, object] = {
+        "path": name,
+        "size": 1,
+        "partitionValues": {},
+        "modificationTime": 0,
+        "stats": stats,
+    }
+    add |= {"dataChange": True}
+    other = add | {"path": "other.parquet"}
+    twice = json.dumps({"add": other})
+    ask = handles._answers_of_folder
+    assert advanced(answers, [twice.encode()], ask=ask) is not None
+    both = advanced(answers, [twice.encode()] * 2, ask=ask)
+    assert both is not None
+    assert len(both["all_file_uris"]) == 2
+    for commit in (
+        json.dumps({"add": add}),
+        json.dumps({"remove": {"path": name, "dataChange": True}}),
+        json.dumps({"add": other | {"partitionValues": {"id": "a"}}}),
+        json.dumps({"add": other | {"deletionVector": {"storageType": "u"}}}),
+        json.dumps({"protocol": {"minReaderVersion": 9, "minWriterVersion": 9}}),
+        '{"torn',
+    ):
+        assert advanced(answers, [commit.encode()], ask=ask) is None, commit
+
+
+def test_what_was_shown_ahead_is_looked_for_before_a_commit(
+    store: DeltaMetadataStore, lake: S3Endpoint, prefix: str
+) -> None:
+    """A table that is gone by then is made anew, not written to as if it were there."""
+    with store_at(lake, prefix).open("write") as other:
+        other.write_metadata("video", videos(("b", "1", "1")))
+    assert stored(store, "video", "id") == ["a", "b"]
+    store.write_metadata("video", videos(("c", "1", "1")))
+    assert stored(store, "video", "id") == ["a", "b", "c"]
+    with store_at(lake, prefix).open("write") as other:
+        other.write_metadata("video", videos(("d", "1", "1")))
+    assert stored(store, "video", "id") == ["a", "b", "c", "d"]
+    remove_all(lake, f"{prefix}/video.delta")
+    store.write_metadata("video", videos(("z", "1", "1")))
+    assert stored(store, "video", "id") == ["z"]
+
+
+def test_a_table_that_was_made_anew_is_told_from_what_was_shown_ahead(
+    store: DeltaMetadataStore, lake: S3Endpoint, prefix: str
+) -> None:
+    """Also when it has more commits than the handle has taken in."""
+    other = store_at(lake, prefix)
+    with other.open("write"):
+        for each in "bcd":
+            other.write_metadata("video", videos((each, "1", "1")))
+    assert stored(store, "video", "id") == ["a", "b", "c", "d"]
+    remove_all(lake, f"{prefix}/video.delta")
+    with other.open("write"):
+        for each in "xy":
+            other.write_metadata("video", videos((each, "1", "1")))
+
+    assert stored(store, "video", "id") == ["x", "y"]
+
+
+def test_a_kept_table_needs_no_file_system_library(
+    store: DeltaMetadataStore, lake: S3Endpoint, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where s3fs is missing, or fails, delta-rs takes in what is new."""
+
+    def fail(_: Storage) -> NoReturn:
+        raise ImportError("s3fs")
+
+    assert stored(store, "video", "id") == ["a"]
+    with store_at(lake, prefix).open("write") as other:
+        other.write_metadata("video", videos(("b", "1", "1")))
+    monkeypatch.setattr(Storage, "filesystem", property(fail))
+
+    assert stored(store, "video", "id") == ["a", "b"]
 
 
 def test_an_old_handle_is_replaced(

@@ -236,8 +236,12 @@ class DeltaMetadataStore(MetadataStore):
         )
 
     def table_schema(self, key: FeatureKey) -> pl.Schema | None:
-        """The columns of a feature's table; None without a table."""
-        table = self._opened(key)
+        """The columns of a feature's table; None without a table.
+
+        They are asked for before a write, which then finds the table at its newest version.
+        """
+        path = table_path(self.root_path, key, self.layout)
+        table = self._tables.opened(path, to_commit=True)
         return None if table is None else self._tables.schema(table)
 
     def newest_instant(self, key: FeatureKey) -> datetime | None:

@@ -172,13 +172,20 @@ class DeltaTables:
 
     # --- reading ---------------------------------------------------------------------------------
 
-    def opened(self, path: str, *, version: int | None = None) -> PinnedTable | None:
+    def opened(
+        self, path: str, *, version: int | None = None, to_commit: bool = False
+    ) -> PinnedTable | None:
         """A table at its newest version, or at another; None when there is none.
+
+        Args:
+            to_commit: As `Handles.pinned` takes it.
 
         Raises:
             UnreadableTableError: There is one, but its log can't be read.
         """
-        return self._log_says(path, lambda: self._handles.pinned(path, version=version))
+        return self._log_says(
+            path, lambda: self._handles.pinned(path, version=version, to_commit=to_commit)
+        )
 
     def newest_version(self, path: str) -> int | None:
         """The newest version of a table by a new look at it; None when there is none."""

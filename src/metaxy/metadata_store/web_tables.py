@@ -68,13 +68,16 @@ class WebHandles:
         self._lock: Final = threading.Lock()
         self._logs: dict[str, MirroredLog] = {}
 
-    def pinned(self, path: str, *, version: int | None = None) -> PinnedTable | None:
+    def pinned(
+        self, path: str, *, version: int | None = None, to_commit: bool = False
+    ) -> PinnedTable | None:
         """A table at its newest version, or at another; None when there is none.
 
         Raises:
             StoreError: The server doesn't answer as it must.
             DeltaError: The log can't be read.
         """
+        del to_commit
         log = self._log(path, version)
         if log is None:
             return None
