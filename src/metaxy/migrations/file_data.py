@@ -56,7 +56,7 @@ def _told(error: ErrorDetails, known: Mapping[str, str]) -> str:
     if not place:
         return str(cause or error["msg"])
     value: object = error["input"]
-    if cause is not None:
+    if isinstance(cause, Exception):
         return f"{place!r} is {_shown(value)}: {cause}"
     wanted = error["msg"].removeprefix("Input should be ").replace("a valid string", "a text")
     is_unquoted = error["type"] == "string_type" and isinstance(value, int | float)

@@ -414,13 +414,14 @@ def built_operations(migration: DiffMigration | FullGraphMigration) -> tuple[Bas
     Raises:
         MigrationError: It gives something else.
     """
-    try:
-        return tuple(as_operation(each) for each in migration.build_operations())
-    except ValueError as error:
+    found, faults = read_operations(list(migration.build_operations()))
+    if faults:
         raise MigrationError(
-            f"The operations of {migration.migration_id!r} are not valid: {error}",
+            f"The operations of {migration.migration_id!r} are not valid",
+            faults,
             migration=migration.migration_id,
-        ) from error
+        )
+    return tuple(found)
 
 
 def _migration_of(text: str, *, source: str) -> Migration:

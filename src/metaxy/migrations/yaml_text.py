@@ -30,7 +30,7 @@ def parsed(text: str, *, source: str) -> dict[str, object]:
     Raises:
         MigrationFileError: It is no YAML, or no mapping, or has what JSON could not say.
     """
-    plain = _plain(_tree(text, source=source), source=source, above=())
+    plain = _plain(_tree(text, source=source), source=source)
     if not isinstance(plain, dict):
         found = "empty" if plain is None else f"a {type(plain).__name__}"
         raise MigrationFileError(
@@ -154,11 +154,7 @@ def _told(error: Exception) -> str:
     return f"{problem}{where}."
 
 
-def _plain(value: object, *, source: str, above: tuple[int, ...]) -> object:
-    if isinstance(value, Mapping | list):
-        if id(cast("object", value)) in above:
-            raise MigrationFileError(f"{source} has a value that holds itself, by an alias.")
-        above = (*above, id(cast("object", value)))
+def _plain(value: object, *, source: str) -> object:
     if isinstance(value, Mapping):
         entries = cast("Mapping[object, object]", value)
         wrong = [key for key in entries if not isinstance(key, str)]
@@ -166,10 +162,10 @@ def _plain(value: object, *, source: str, above: tuple[int, ...]) -> object:
             raise MigrationFileError(
                 f"{source} has the key {_number(wrong[0])}, which is no text: put it in quotes."
             )
-        return {str(key): _plain(item, source=source, above=above) for key, item in entries.items()}
+        return {str(key): _plain(item, source=source) for key, item in entries.items()}
     if isinstance(value, list):
         items = cast("list[object]", value)
-        return [_plain(item, source=source, above=above) for item in items]
+        return [_plain(item, source=source) for item in items]
     return _scalar(value, source=source)
 
 
@@ -260,7 +256,7 @@ def _number_of(document: Sequence[object], item: object) -> int | None:
 
 def _same(document: object, data: object) -> bool:
     try:
-        plain = _plain(document, source="the text", above=())
+        plain = _plain(document, source="the text")
     except MigrationFileError:
         return False
     return plain == data and type(plain) is type(data)
