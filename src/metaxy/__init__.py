@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         TagExistsError,
         TagNotFoundError,
         UnreadableTableError,
+        UsageError,
         VersioningEngineMismatchError,
         WriteConflictError,
     )
@@ -95,6 +96,7 @@ _NAMES = {
         "TagExistsError",
         "TagNotFoundError",
         "UnreadableTableError",
+        "UsageError",
         "VersioningEngineMismatchError",
         "WriteConflictError",
     ),
@@ -181,6 +183,7 @@ __all__ = [
     "TagExistsError",
     "TagNotFoundError",
     "UnreadableTableError",
+    "UsageError",
     "VersioningEngineMismatchError",
     "WriteConflictError",
     "init_metaxy",

@@ -7,6 +7,7 @@
     ├── GraphError                       (ValueError)   features do not fit together
     ├── SnapshotError                    (ValueError)   a stored snapshot cannot be read
     ├── FilterError                      (ValueError)   a SQL filter cannot be understood
+    ├── UsageError                       (ValueError)   the arguments of a call make no sense
     ├── FeatureNotFoundError             (LookupError)  no such feature in a graph or a store
     │   └── SystemDataNotFoundError                     no such system table in a store
     ├── EntrypointError                  (ImportError)  a module of features cannot be imported
@@ -199,6 +200,10 @@ class FilterError(MetaxyError, ValueError):
         super().__init__(message)
         self.sql = sql
         self.position = position
+
+
+class UsageError(MetaxyError, ValueError):
+    """The arguments of a call contradict each other, or one has a value that makes no sense."""
 
 
 class FeatureNotFoundError(MetaxyError, LookupError):

@@ -15,6 +15,7 @@ from metaxy.errors import (
     StoreError,
     StoreReadOnlyError,
     TableVersionNotFoundError,
+    UsageError,
 )
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.metadata_store.delta import DeltaMetadataStore
@@ -126,7 +127,7 @@ def test_a_retention_that_is_no_time_is_refused(tmp_path: Path, retention: Any) 
     """Nothing is removed."""
     with (
         DeltaMetadataStore(tmp_path, graph=films()).open("write") as store,
-        pytest.raises(ValueError, match=r"retention is .*: give a timedelta of 0 or more"),
+        pytest.raises(UsageError, match=r"retention is .*: give a timedelta of 0 or more"),
     ):
         store.vacuum(retention=retention)
 

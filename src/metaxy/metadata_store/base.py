@@ -21,6 +21,7 @@ from metaxy.errors import (
     FeatureNotFoundError,
     StoreError,
     SystemDataNotFoundError,
+    UsageError,
     did_you_mean,
     listed,
 )
@@ -114,7 +115,7 @@ class MetadataStore(OpenableStore):
         options = {name: getattr(config, name) for name in type(config).model_fields}
         names = options.pop("fallback_stores")
         if names and "fallback_stores" not in kwargs:
-            raise ValueError(
+            raise UsageError(
                 f"The fallback stores {names} have only names here. Build the store with "
                 "init_metaxy().get_store(), or give the stores as fallback_stores=[…]."
             )
@@ -332,7 +333,7 @@ class MetadataStore(OpenableStore):
                 latest_only=latest_only,
             )
         if feature_version is not None and current_only:
-            raise ValueError(
+            raise UsageError(
                 f"feature_version={feature_version!r} asks for one version of '{key}', and "
                 "current_only=True for the current one: give current_only=False along with it."
             )
@@ -596,7 +597,7 @@ class MetadataStore(OpenableStore):
         self.require_open("write")
         frames = {FeatureKey(key): frame for key, frame in metadata.items()}
         if len(frames) < len(metadata):
-            raise ValueError("Two of the keys name one feature: give each feature one frame.")
+            raise UsageError("Two of the keys name one feature: give each feature one frame.")
         for key in frames:
             self._project_guard.check(self.graph.definition(key))
         order = reversed(self.graph.topological_order(frames))
@@ -643,7 +644,7 @@ class MetadataStore(OpenableStore):
         stamps = self._stamps(plan, materialization_id)
         if soft:
             if not current_only:
-                raise ValueError(
+                raise UsageError(
                     "current_only=False goes with soft=False: a tombstone ends a current record, "
                     "and those of older feature versions are history already."
                 )

@@ -1,6 +1,6 @@
 """Copying tables with all their versions, so that time travel works in the copy."""
 
-from metaxy.errors import StoreError
+from metaxy.errors import StoreError, UsageError
 from metaxy.metadata_store.copied_rows import count
 from metaxy.metadata_store.copy_planning import Asked, FeatureCopy, Route, copy_plan
 from metaxy.metadata_store.copying import (
@@ -28,7 +28,7 @@ def copy_histories(
         ValueError: Only some rows are wanted.
     """
     if asked.snapshot is not None or asked.filters:
-        raise ValueError(
+        raise UsageError(
             "history=True copies whole tables with all their versions: it takes neither filters "
             "nor from_snapshot."
         )

@@ -13,6 +13,7 @@ from metaxy.errors import (
     HashSettingsMismatchError,
     StoreNotOpenError,
     StoreReadOnlyError,
+    UsageError,
     redact,
 )
 from metaxy.metadata_store.active import at_hand
@@ -245,7 +246,7 @@ def _counting(
     @contextmanager
     def opened(self: _Store, mode: AccessMode = "read") -> Generator[_Store]:
         if mode not in ("read", "write"):
-            raise ValueError(f"The mode is {mode!r}; a store is opened for 'read' or 'write'.")
+            raise UsageError(f"The mode is {mode!r}; a store is opened for 'read' or 'write'.")
         with open_store(self, mode), self._counted(mode), at_hand(self):  # pyright: ignore[reportPrivateUsage] -- a method of the class in all but place
             yield self
 

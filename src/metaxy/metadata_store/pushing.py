@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import narwhals as nw
 import polars as pl
 
+from metaxy.errors import UsageError
 from metaxy.graph.graph import FeatureGraph
 from metaxy.metadata_store import system
 from metaxy.metadata_store.commits import CommitNote
@@ -52,7 +53,7 @@ def pushed_project(asked: str | None, graph: FeatureGraph) -> str:
         return projects[0]
     if asked is None or asked not in projects:
         found = ", ".join(projects) or "none"
-        raise ValueError(
+        raise UsageError(
             f"Which project is pushed? The graph has features of: {found}. "
             + (f"None is of '{asked}'." if asked else "Name one of them.")
         )

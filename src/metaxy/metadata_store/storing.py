@@ -8,7 +8,7 @@ import narwhals as nw
 import polars as pl
 from narwhals.typing import IntoFrame
 
-from metaxy.errors import StoreError
+from metaxy.errors import StoreError, UsageError
 from metaxy.graph.plan import FeaturePlan
 from metaxy.metadata_store.chain import Scan
 from metaxy.metadata_store.closed_tables import not_created
@@ -166,7 +166,7 @@ def _asked(
         ValueError: There are neither.
     """
     if not filters and records is None:
-        raise ValueError(
+        raise UsageError(
             f"Say which records of '{plan.key}' to delete: filters=[…] or records=frame. "
             "To delete all that was ever written of it, use drop_feature_metadata."
         )
@@ -179,7 +179,7 @@ def check_idempotency_key(store: OpenableStore, key: str | None) -> None:
     if key is None:
         return
     if not isinstance(key, str) or not key:  # pyright: ignore[reportUnnecessaryIsInstance] -- users give anything
-        raise ValueError(f"idempotency_key is {key!r}: give a name for the write, or None.")
+        raise UsageError(f"idempotency_key is {key!r}: give a name for the write, or None.")
     if not store.supports_idempotency_keys:
         raise StoreError(
             f"{store.display()} can't write with an idempotency_key: it has no way to commit "

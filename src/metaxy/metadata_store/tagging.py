@@ -15,7 +15,7 @@ from typing import Any, Final
 import narwhals as nw
 import polars as pl
 
-from metaxy.errors import TagExistsError, TagNotFoundError, did_you_mean, listed
+from metaxy.errors import TagExistsError, TagNotFoundError, UsageError, did_you_mean, listed
 from metaxy.metadata_store import system
 from metaxy.metadata_store.commits import CommitNote
 from metaxy.metadata_store.frames import polars_lazy
@@ -143,7 +143,7 @@ def checked_name(name: object) -> str:
     """
     if isinstance(name, str) and _NAME.fullmatch(name):
         return name
-    raise ValueError(
+    raise UsageError(
         f"{name!r} can't be the name of a tag: take up to 100 of A-Z, a-z, 0-9, '.', '_', '-', "
         "'/', beginning with a letter."
     )

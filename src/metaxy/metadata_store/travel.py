@@ -7,7 +7,7 @@ table: the newest that has nothing later than that time, or the one that the tag
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from metaxy.errors import TableVersionNotFoundError
+from metaxy.errors import TableVersionNotFoundError, UsageError
 from metaxy.metadata_store.history import version_at
 from metaxy.metadata_store.interface import StoreInterface
 from metaxy.metadata_store.tagging import found_tag
@@ -27,7 +27,7 @@ def checked_moment(given: Any, *, argument: str) -> Moment:  # noqa: ANN401 -- u
         return checked_time(given, argument=argument)
     if isinstance(given, int | str) and not isinstance(given, bool):
         return given
-    raise ValueError(
+    raise UsageError(
         f"{argument} is {given!r}, a {type(given).__name__}: give a version of the table (an int), "
         "a datetime with a time zone, or the name of a tag."
     )
@@ -40,7 +40,7 @@ def checked_time(given: datetime, *, argument: str) -> datetime:
         ValueError: It has no time zone.
     """
     if given.utcoffset() is None:
-        raise ValueError(
+        raise UsageError(
             f"{argument} is {given!r}, which has no time zone: give for instance "
             "datetime(…, tzinfo=UTC)."
         )

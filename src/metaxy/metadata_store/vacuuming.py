@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from metaxy.errors import UsageError
 from metaxy.metadata_store.interface import StoreInterface
 from metaxy.metadata_store.tagging import pinned_versions
 from metaxy.models.keys import FeatureKey
@@ -50,6 +51,6 @@ def checked_retention(given: Any) -> timedelta:  # noqa: ANN401 -- users give an
     """
     if isinstance(given, timedelta) and given >= timedelta(0):
         return given
-    raise ValueError(
+    raise UsageError(
         f"retention is {given!r}: give a timedelta of 0 or more, such as timedelta(days=7)."
     )

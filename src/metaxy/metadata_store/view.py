@@ -9,7 +9,7 @@ import narwhals as nw
 import polars as pl
 from narwhals.typing import Frame
 
-from metaxy.errors import StoreReadOnlyError
+from metaxy.errors import StoreReadOnlyError, UsageError
 from metaxy.graph.graph import FeatureGraph
 from metaxy.metadata_store.base import AccessMode, MetadataStore, MetadataStoreConfig
 from metaxy.metadata_store.chain import Fallback, Scan, first_with_rows
@@ -248,7 +248,7 @@ def lake_view(store: MetadataStore, moment: datetime | str) -> LakeView:
     if isinstance(moment, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- users give anything
         tag = found_tag(store, moment)
         return LakeView(store, moment, instant=tag.tagged_at, pins=tag.versions)
-    raise ValueError(
+    raise UsageError(
         f"as_of({moment!r}) is of no lake: give a datetime with a time zone, or the name of a tag. "
         "A version is of one table: read_metadata(…, table_version=…)."
     )
