@@ -151,3 +151,28 @@ def test_a_run_of_one_name_writes_once(store: MetadataStore) -> None:
     assert other.rows == 1
     with pytest.raises(ValueError, match=r"run_id is ''"):
         node(table, metrics()).run(run_id="")
+
+
+def test_statistics_read_no_column_of_values(
+    store: MetadataStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scan has the index columns, and of metaxy's own what tells current rows."""
+    table = storage()
+    upgrade(store, table)
+    node(table, metrics(("1-1", "a", 1.0))).run()
+    assert len(store.table_schema(table.spec.key) or ()) == 12
+    own, plans = node(table), list[str]()
+    collect = pl.LazyFrame.collect
+
+    def seen(frame: pl.LazyFrame, **options: object) -> object:
+        plans.append(frame.explain())
+        return collect(frame, **options)  # pyright: ignore[reportCallIssue, reportArgumentType, reportUnknownVariableType] -- handed on
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pl.LazyFrame, "collect", seen)
+        reached = own.update_statistics.max_time
+
+    assert reached == day("1-1")
+    assert len(plans) == 1
+    # The index, and by what rows are told to be current; of 12 columns that the table has.
+    assert "PROJECT 4/12 COLUMNS" in plans[0]

@@ -11,11 +11,13 @@ from sqlalchemy.orm import mapped_column
 
 from lakes import Lake
 from metaxy import FeatureRegistry, MetadataStore
+from metaxy.errors import WriteConflictError
 from metaxy.meta_tables import (
     MetaTableMigration,
     PlatformManagedMetaTable,
     PlatformTimeIndexMetaTable,
 )
+from metaxy.meta_tables.upgrade import apply_upgrade
 from metaxy.metadata_store.delta import DeltaMetadataStore
 from metaxy.metadata_store.registering import read_registrations
 from metaxy.metadata_store.system import META_TABLES_KEY
@@ -344,3 +346,44 @@ def test_a_flat_lake_has_such_tables_too(tmp_path: Path) -> None:
         assert current(table) == [("1-1", "a", 1.0, 3)]
         assert node(table).update_statistics.max_time == day("1-1")
     assert (tmp_path / "lake" / "example_project__daily_metrics.delta").is_dir()
+
+
+def test_of_two_upgrades_at_once_one_records_a_revision(store: MetadataStore) -> None:
+    """The other is told so, and finds nothing to do when it is repeated."""
+    table = storage()
+    migration = MetaTableMigration([table])
+    plan = migration.plan(store)
+    apply_upgrade(store, plan)
+    with pytest.raises(WriteConflictError, match=r"Another upgrade of 'example_project__daily_m"):
+        apply_upgrade(store, plan)
+
+    assert migration.upgrade(store).is_empty
+    assert store.table_version(META_TABLES_KEY) == 1
+
+
+def test_a_copied_table_is_taken_over_by_an_upgrade(lake: Lake) -> None:
+    """A copy brings rows and no registration; the lake that has the rows is upgraded, too."""
+    table = storage()
+    with lake.store(graph=None).open("write") as source:
+        upgrade(source, table)
+        node(table, metrics(("1-1", "a", 1.0))).run()
+        with lake.another().store(graph=None).open("write") as store:
+            store.copy_metadata(source)
+            plan = MetaTableMigration([table]).upgrade(store)
+
+            assert [step.action for step in plan.steps] == ["adopt"]
+            assert current(table) == [("1-1", "a", 1.0)]
+            assert node(table, metrics(("1-1", "a", 1.0))).run().rows == 0
+
+
+def test_a_view_of_the_past_has_the_rows_of_then(store: MetadataStore) -> None:
+    """Tags pin tables of storage classes and their registrations."""
+    table = storage()
+    upgrade(store, table)
+    node(table, metrics(("1-1", "a", 1.0))).run()
+    store.tag("before")
+    node(table, metrics(("1-1", "a", 2.0))).run()
+
+    assert current(table, table_version="before") == [("1-1", "a", 1.0)]
+    assert current(table) == [("1-1", "a", 2.0)]
+    assert META_TABLES_KEY in store.tables_in_store()
