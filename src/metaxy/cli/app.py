@@ -83,6 +83,41 @@ _COMMANDS: Final = {
         name="migrations",
         help="Bring a lake to what the code says.",
         lazy={
+            "generate": LazyCommand(
+                "metaxy.cli.migrations:generate",
+                "Write the migration file that a change of definitions asks for.",
+            ),
+            "apply": LazyCommand(
+                "metaxy.cli.migrations_apply:apply",
+                "Carry records over to the definitions as they are now.",
+            ),
+            "status": LazyCommand(
+                "metaxy.cli.migrations_status:status",
+                "Tell which migrations are applied, and what keeps the others.",
+            ),
+            "list": LazyCommand(
+                "metaxy.cli.migrations:list_migrations",
+                "List the migration files in the order in which they are applied.",
+            ),
+            "describe": LazyCommand(
+                "metaxy.cli.migrations:describe",
+                "Show what a migration says, and what has become of it in this store.",
+            ),
+            "explain": LazyCommand(
+                "metaxy.cli.migrations:explain",
+                "Tell what each operation does, and why its feature is affected.",
+            ),
+            "check": LazyCommand(
+                "metaxy.cli.migrations:check",
+                "Tell what is wrong with the migrations; made for CI.",
+            ),
+            "stamp": LazyCommand(
+                "metaxy.cli.migrations:stamp",
+                "Record that a migration needs not be run here, without running it.",
+            ),
+            "rollback": LazyCommand(
+                "metaxy.cli.migrations_apply:rollback", "Take back what a migration has written."
+            ),
             "upgrade": LazyCommand(
                 "metaxy.cli.upgrading:upgrade", "Create and alter the tables of storage classes."
             ),

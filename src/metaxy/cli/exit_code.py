@@ -16,7 +16,7 @@ class ExitCode(IntEnum):
     PENDING = 2
     """What was compared differs: there is something to compute, or to push."""
     REFUSED = 3
-    """Nothing was done, since that would have destroyed something and nobody confirmed it."""
+    """Nothing was done: it would have destroyed something and nobody confirmed it, or must wait."""
     INTERRUPTED = 130
     """Ctrl-C."""
     PIPE_CLOSED = 141

@@ -99,6 +99,11 @@ class _Settings(_Table):
         description="The modules that define the project's features; 'package.*' means all modules "
         "in a package.",
     )
+    migrations_dir: _Text = Field(
+        default="migrations",
+        description="The folder of the migration files; a relative one is beside the configuration "
+        "file.",
+    )
 
 
 class MetaxyConfig(_Settings):

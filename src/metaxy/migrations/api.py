@@ -248,6 +248,15 @@ def explain_migration(
         return explanation(store, migration, project=project)
 
 
+def applied_hashes(store: MetadataStore) -> dict[str, str]:
+    """The content hashes of the migrations that are applied, as of then, by id."""
+    return {
+        name: state.content_hash or ""
+        for name, state in read_states(store).items()
+        if state.is_applied
+    }
+
+
 def ordered_files(
     directory: str | Path, states: Mapping[str, MigrationState]
 ) -> tuple[MigrationFile, ...]:

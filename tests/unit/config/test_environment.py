@@ -83,7 +83,8 @@ def test_an_unknown_variable_is_an_error() -> None:
     assert str(caught.value) == (
         "The configuration is wrong: METAXY_STROE: there is no setting 'stroe'. There is: "
         "'auto_create_tables', 'entrypoints', 'fallback_stores', 'hash_algorithm', "
-        "'hash_truncation_length', 'project', 'store', 'stores'. Did you mean 'METAXY_STORE'?"
+        "'hash_truncation_length', 'migrations_dir', 'project', 'store', 'stores'. Did you mean "
+        "'METAXY_STORE'?"
     )
     assert caught.value.setting == "stroe"
 

@@ -35,7 +35,8 @@ def test_all_faults_come_at_once() -> None:
         "The configuration is wrong, 8 faults:",
         "  - metaxy.toml, line 1: stor: there is no setting 'stor'. There is: "
         "'auto_create_tables', 'entrypoints', 'fallback_stores', 'hash_algorithm', "
-        "'hash_truncation_length', 'project', 'store', 'stores'. Did you mean 'store'?",
+        "'hash_truncation_length', 'migrations_dir', 'project', 'store', 'stores'. Did you mean "
+        "'store'?",
         "  - metaxy.toml, line 2: project: wanted text, got 3.",
         "  - metaxy.toml, line 3: hash_truncation_length: should be greater than or equal to 8; "
         "got 4.",
@@ -127,8 +128,8 @@ def test_the_constructor_has_the_same_words() -> None:
     assert str(caught.value).splitlines() == [
         "The configuration is wrong, 2 faults:",
         "  - projct: there is no setting 'projct'. There is: 'auto_create_tables', 'entrypoints', "
-        "'fallback_stores', 'hash_algorithm', 'hash_truncation_length', 'project', 'store', "
-        "'stores'. Did you mean 'project'?",
+        "'fallback_stores', 'hash_algorithm', 'hash_truncation_length', 'migrations_dir', "
+        "'project', 'store', 'stores'. Did you mean 'project'?",
         "  - store: there is no store 'prod'. Stores: 'dev'. [stores.prod] would define it.",
     ]
 

@@ -67,6 +67,7 @@ def test_explain_shows_values_and_sources_without_credentials(config: MetaxyConf
         "hash_truncation_length": (None, "default"),
         "auto_create_tables": (True, "default"),
         "entrypoints": ([], "default"),
+        "migrations_dir": ("migrations", "default"),
     }
 
 

@@ -1,0 +1,231 @@
+"""`metaxy migrations`: from a change of definitions to a lake that follows it, and back."""
+
+from pathlib import Path
+
+import pytest
+
+from cli_project import FEATURES, Cli, Compute, Ended, WriteRoot
+from metaxy.migrations import events
+
+NARROW = FEATURES.replace(
+    "deps=[FeatureDep(Video)])",
+    "deps=[FeatureDep(Video)], "
+    'fields=[FieldSpec("default", deps=[FieldDep("video", fields=["frames"])])])',
+).replace("FeatureDep, FeatureSpec", "FeatureDep, FeatureSpec, FieldDep")
+"""Crops are made from the frames of a video only."""
+
+
+@pytest.fixture
+def changed(project: Path, metaxy: Cli, write_root: WriteRoot, compute: Compute) -> Path:
+    """Records of three videos, of which one has changed; then the definitions change."""
+    write_root(a="1", b="1", c="1")
+    compute("video/crop", "video/faces")
+    write_root(a="2")
+    metaxy("push")
+    (project / "demo_features.py").write_text(NARROW)
+    return project
+
+
+def the_file(folder: Path) -> Path:
+    """The only migration."""
+    (file,) = (folder / "migrations").glob("*.yaml")
+    return file
+
+
+def generated(folder: Path, metaxy: Cli) -> str:
+    """Write the migration with its reason; its id."""
+    assert metaxy("migrations", "generate", "--name", "narrow").code == 0
+    file = the_file(folder)
+    file.write_text(
+        file.read_text().replace(
+            "TODO: say why the results are the same, or take this operation out.",
+            "Crops never had sound.",
+        )
+    )
+    return file.stem
+
+
+def states(ended: Ended) -> list[tuple[str, str]]:
+    """Which migrations are told, and how they stand."""
+    return [(each["id"], each["status"]) for each in ended.data["migrations"]]
+
+
+def test_from_a_change_to_a_lake_that_follows_it(changed: Path, metaxy: Cli) -> None:
+    """Generate, check, look, apply: then nothing is to be computed but what was before."""
+    written = metaxy("migrations", "generate", "--name", "narrow")
+    file = the_file(changed)
+    unready = metaxy("migrations", "check")
+    refused = metaxy("migrations", "apply")
+
+    assert written.out == f"Wrote {file}\n"
+    assert "write the reasons that are TODO" in written.err
+    assert unready.code == 1
+    assert "still has to be written" in unready.out
+    assert refused.code == 3
+    assert "still has to be written" in refused.out
+
+    file.unlink()
+    name = generated(changed, metaxy)
+
+    assert metaxy("migrations", "check").code == 0
+    assert metaxy("migrations", "status").code == 2
+    planned = metaxy("migrations", "apply", "--dry-run")
+    assert planned.code == 0
+    assert f"{name}: planned, 2 features, 6 rows to write" in planned.out
+    assert "  video/crop: out of date, and stay so: id='a'" in planned.out
+    assert planned.err == "Nothing was written: it was a dry run.\n"
+
+    applied = metaxy("migrations", "apply", "--json")
+    again = metaxy("migrations", "apply")
+
+    (result,) = applied.data["migrations"]
+    assert (applied.code, applied.data["store"], applied.data["dry_run"]) == (0, "dev", False)
+    assert (result["id"], result["status"], result["rows"]) == (name, "completed", 6)
+    assert [(each["feature"], each["out_of_date"]) for each in result["operations"]] == [
+        ("video/crop", 1),
+        ("video/faces", 0),
+    ]
+    assert (again.code, f"{name}: skipped" in again.out) == (0, True)
+    assert metaxy("migrations", "status").code == 0
+    told = metaxy("status", "--json").data["features"]
+    assert {each["feature"]: each["changed"] for each in told} == {
+        "video": None,
+        "video/crop": 1,
+        "video/faces": 0,
+    }
+
+
+def test_the_commands_that_show_a_migration(changed: Path, metaxy: Cli) -> None:
+    """List, describe and explain, as text and as JSON; an id may be cut short."""
+    name = generated(changed, metaxy)
+
+    listed = metaxy("migrations", "list")
+    described, content = (
+        metaxy("migrations", "describe", name[:15], *more) for more in ([], ["--json"])
+    )
+    explained, why = (metaxy("migrations", "explain", name, *more) for more in ([], ["--json"]))
+
+    assert listed.out.splitlines()[1].startswith(f"{name}  DiffMigration  ")
+    assert metaxy("migrations", "list", "--json").data["migrations"][0]["parent"] == "initial"
+    assert described.out.startswith(f"# {the_file(changed)}: pending in 'dev'\n")
+    assert "Crops never had sound." in described.out
+    assert content.data["content"]["ops"][0]["feature_key"] == ["video", "crop"]
+    assert "because field 'default' through video/crop.default" not in explained.out
+    assert [each["because"] for each in why.data["operations"]] == [
+        ["field 'default': field parents: video.audio, video.frames -> video.frames"],
+        ["field 'boxes' through video/crop.default"],
+    ]
+    unknown = metaxy("migrations", "explain", "2099")
+    assert unknown.code == 1
+    assert unknown.err.startswith(f"Error: There is no migration '2099'. There are '{name}'.")
+
+
+def test_a_rollback_is_undone_by_name_only(changed: Path, metaxy: Cli) -> None:
+    """It is not pending then, and `apply` passes it over; its id applies it again."""
+    name = generated(changed, metaxy)
+    metaxy("migrations", "apply")
+
+    back = metaxy("migrations", "rollback", name, "--json")
+    after = metaxy("migrations", "status", "--json")
+    passed = metaxy("migrations", "apply")
+    done = metaxy("migrations", "apply", name, "--json")
+
+    assert back.data["status"] == "rolled_back"
+    assert [(each["feature"], each["ended"]) for each in back.data["features"]] == [
+        ("video/faces", 3),
+        ("video/crop", 3),
+    ]
+    assert (after.code, states(after)) == (0, [(name, "rolled_back")])
+    assert "It was rolled back." in passed.out
+    assert done.data["migrations"][0]["rows"] == 6
+    assert metaxy("migrations", "rollback", "nothing").code == 1
+
+
+def test_a_stamp_stands_for_a_run(changed: Path, metaxy: Cli) -> None:
+    """Nothing is written, and nothing is to be applied; an edit is seen afterwards."""
+    name = generated(changed, metaxy)
+
+    first, second = metaxy("migrations", "stamp", name), metaxy("migrations", "stamp", name)
+
+    assert first.out == f"Stamped '{name}'.\n"
+    assert second.err == f"'{name}' is stamped here already.\n"
+    assert metaxy("migrations", "status").code == 0
+    file = the_file(changed)
+    file.write_text(file.read_text().replace("Crops never had sound.", "Another reason."))
+    edited = metaxy("migrations", "apply")
+    assert edited.code == 3
+    assert "was edited after it was applied here (stamped)" in edited.out
+    assert "edited after it was applied" in metaxy("migrations", "status").out
+    assert metaxy("migrations", "check").code == 1
+
+
+def test_who_has_it_is_told(changed: Path, metaxy: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another process applies it, nothing is done, and the exit code is 3."""
+    name = generated(changed, metaxy)
+    with monkeypatch.context() as patched:
+        # A run that never gets to its end: this very process stays its holder.
+        patched.setattr(events.MigrationCompleted, "kind", "migration_forgotten")
+        metaxy("migrations", "apply")
+
+    busy, told = metaxy("migrations", "apply"), metaxy("migrations", "status", "--json")
+    back = metaxy("migrations", "rollback", name)
+
+    assert (busy.code, back.code, told.code) == (3, 3, 2)
+    assert f"is applying '{name}' since" in busy.out
+    assert back.err.startswith("Refused: ")
+    assert states(told) == [(name, "running")]
+    assert metaxy("migrations", "apply", "--force").code == 0
+    assert states(metaxy("migrations", "status", "--json")) == [(name, "completed")]
+
+
+def test_without_files_the_way_to_them_is_told(project: Path, metaxy: Cli) -> None:
+    """There is nothing to do then, and that is no error."""
+    metaxy("push")
+
+    for command in ("apply", "status", "list"):
+        ended = metaxy("migrations", command)
+        assert (ended.code, ended.out) == (0, "")
+        assert "`metaxy migrations generate`" in ended.err
+    nothing = metaxy("migrations", "generate")
+    assert nothing.err.startswith("Nothing changed: the snapshot ")
+    assert not (project / "migrations").exists()
+
+
+def test_faulty_files_are_named(project: Path, metaxy: Cli) -> None:
+    """All that is wrong comes at once; the folder is the configured one."""
+    settings = project / "metaxy.toml"
+    settings.write_text('migrations_dir = "steps"\n' + settings.read_text())
+    (project / "steps").mkdir()
+    (project / "steps/20260101_000000_a.yaml").write_text("id: [")
+    (project / "steps/20260101_000000_b.py").write_text("print('loaded')")
+
+    ended = metaxy("migrations", "status", "--json")
+
+    assert ended.code == 1
+    assert ended.out == ""
+    assert "20260101_000000_a.yaml" in ended.err
+    assert "20260101_000000_b.py" in ended.err
+
+
+def test_what_is_in_the_way_is_told(changed: Path, metaxy: Cli) -> None:
+    """A failure is told with its feature and with what waits for it, and the exit code is 1."""
+    name = generated(changed, metaxy)
+    file = the_file(changed)
+    operation = (
+        "ops:\n  - id: first\n    type: custom_migration\n    feature_key: [video, crop]\n"
+        "    python_function: demo_features.fail\n    reason: It fails.\n"
+    )
+    file.write_text(file.read_text().replace("ops:\n", operation))
+    (changed / "demo_features.py").write_text(
+        NARROW + "\ndef fail(store, operation):\n    print('trying')\n    raise OSError('disk')\n"
+    )
+
+    ended = metaxy("migrations", "apply", "--json")
+    told = metaxy("migrations", "status", "--verbose")
+
+    assert (ended.code, ended.err) == (1, "trying\n")
+    assert ended.data["migrations"][0]["errors"] == {"video/crop": "OSError: disk"}
+    assert told.code == 2
+    assert f"{name}  failed  " in told.out
+    assert "  in the way: video/crop: OSError: disk\n" in told.out
+    assert "  in the way: video/faces: waits for video/crop\n" in told.out
