@@ -221,8 +221,26 @@ def _merged_mapping(document: Any, data: Mapping[str, object]) -> object:  # noq
     for key in [key for key in document if key not in data]:
         del document[key]
     for key, value in data.items():
-        document[key] = _merged(document[key], value) if key in document else _styled(value)
+        if key not in document:
+            document[key] = _styled(value)
+        elif isinstance(value, str) and not _same(document[key], value):
+            _replace_text(document, key, value)
+        else:
+            document[key] = _merged(document[key], value)
     return document
+
+
+def _replace_text(document: Any, key: str, value: str) -> None:  # noqa: ANN401
+    """Put a text in place of another value; quotes stay, but blocks can't hold every text."""
+    from ruamel.yaml.scalarstring import (  # noqa: PLC0415
+        DoubleQuotedScalarString,
+        SingleQuotedScalarString,
+    )
+
+    quotes = DoubleQuotedScalarString | SingleQuotedScalarString
+    if not isinstance(document[key], quotes):
+        document[key] = None  # or the new text would be written as a block, too
+    document[key] = _text(value)
 
 
 def _merged_list(document: Any, data: list[Any]) -> object:  # noqa: ANN401
@@ -275,7 +293,14 @@ def _styled(value: object) -> object:
         if len(items) <= _SHORT_LIST and not any(isinstance(i, Mapping | list) for i in items):
             made.fa.set_flow_style()
         return made
-    return value
+    return _text(value) if isinstance(value, str) else value
+
+
+def _text(value: str) -> str:
+    """A text in quotes in which all can be escaped, unless it is a line of plain characters."""
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString  # noqa: PLC0415
+
+    return value if value.isprintable() else DoubleQuotedScalarString(value)
 
 
 def _printable(text: str) -> str:
