@@ -131,7 +131,7 @@ class LazyIncrement:
         expected, current = self._read()
         stored = self._stored(expected, current)
         is_same = (stored == expected.get_column(PROVENANCE)).fill_null(value=False)
-        return expected.filter(~is_same)
+        return expected.filter(~is_same) if is_same.any() else expected
 
     def _told(self) -> pl.LazyFrame:
         """The expected records, each with the provenance that is stored, null if none is."""
