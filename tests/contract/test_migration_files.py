@@ -35,7 +35,7 @@ from metaxy.models.keys import FeatureKey
 from metaxy.models.lineage import Lineage
 
 AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
-TODO = "TODO: say why the results are the same, or take this operation out."
+TODO = "TODO: why are the results the same?"
 REMEDY = (
     "Leave the operation out, so that its records are computed again; or, if you know that the "
     "results are the same, say assume_same_result: true."
@@ -587,7 +587,7 @@ def test_check_finds_nothing_where_all_is_well(lake: Lake, tmp_path: Path) -> No
     report = check_migrations(store, tmp_path)
 
     assert report.findings == ()
-    assert str(report) == "films: all is well with 1 migrations."
+    assert str(report) == "films: all is well with 1 migration."
     assert report.migrations == (file.stem,)
     pushed(lake, speech("audio"))
     assert check_migrations(store, tmp_path / "none").is_sound

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
-from metaxy.errors import MetaxyError, SystemDataNotFoundError
+from metaxy.errors import MetaxyError, SystemDataNotFoundError, counted
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.migrations.chain import chain_of
 from metaxy.migrations.files import MigrationFile, read_folder
@@ -73,7 +73,7 @@ class CheckReport:
 
     def __str__(self) -> str:
         if self.is_sound:
-            return f"{self.project}: all is well with {len(self.migrations)} migrations."
+            return f"{self.project}: all is well with {counted(len(self.migrations), 'migration')}."
         return "\n".join(map(str, self.findings))
 
 

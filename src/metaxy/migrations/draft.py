@@ -17,7 +17,7 @@ from metaxy.migrations.ops import TODO, BaseOperation, DataVersionReconciliation
 from metaxy.migrations.spelling import FORMAT
 from metaxy.models.keys import FeatureKey
 
-UNWRITTEN: Final = f"{TODO}: say why the results are the same, or take this operation out."
+UNWRITTEN: Final = f"{TODO}: why are the results the same?"
 _SHOWN: Final = 12
 _HEAD: Final = """\
 Written by `metaxy migrations generate`, for you to review.

@@ -87,12 +87,7 @@ class MigrationResult(_Value):
 
     def summary(self) -> str:
         """Tell all of it in a few lines, for people."""
-        verb = "to write" if self.status == "planned" else "written"
-        head = (
-            f"{self.migration_id}: {self.status}, "
-            f"{counted(len(self.affected_features), 'feature')}, "
-            f"{counted(self.rows_affected, 'row')} {verb} in {self.duration_seconds:.1f} s"
-        )
+        head = f"{self.migration_id}: {self.status}, {self._extent()}"
         told = {str(each.feature_key) for each in self.operations if each.error or each.refusals}
         errors = [
             f"  {name}: {error}" if name else f"  {error}"
@@ -102,3 +97,14 @@ class MigrationResult(_Value):
         lines = [f"  {each}".replace("\n", "\n  ") for each in self.operations]
         notes = [f"  {each}" for each in self.notes]
         return "\n".join([head, *lines, *errors, *notes])
+
+    def _extent(self) -> str:
+        if self.status == "refused":
+            return "nothing was written"
+        if self.status == "skipped" and not self.operations:
+            return "nothing was written" if self.notes else "nothing is left to do"
+        verb = "to write" if self.status == "planned" else "written"
+        return (
+            f"{counted(len(self.affected_features), 'feature')}, "
+            f"{counted(self.rows_affected, 'row')} {verb} in {self.duration_seconds:.1f} s"
+        )
