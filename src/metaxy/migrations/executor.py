@@ -4,17 +4,17 @@ import time
 from collections.abc import Mapping
 from datetime import timedelta
 
-from metaxy.errors import MigrationError
+from metaxy.errors import MigrationError, MigrationRefusedError
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.migrations.attempts import next_attempt, on_record, started
 from metaxy.migrations.claims import LEASE, claim, read_states
 from metaxy.migrations.events import MigrationState
-from metaxy.migrations.leave import ApplyOptions, outrun, refused_plan, stopped
+from metaxy.migrations.leave import ApplyOptions, outrun, refused, refused_plan, stopped
 from metaxy.migrations.models import CustomMigration, Migration
 from metaxy.migrations.planning import MigrationPlan, PlannedOperation, migration_plan
 from metaxy.migrations.progress import MigrationProgress, OnProgress
 from metaxy.migrations.result import MigrationResult, OperationResult
-from metaxy.migrations.running import MigrationRun
+from metaxy.migrations.running import MigrationRun, custom_result
 from metaxy.migrations.snapshots import migrated_project
 
 
@@ -81,7 +81,10 @@ class MigrationExecutor:
             early = stopped(migration, states, options)
             if early is not None:
                 return early
-            plan = self._plan(migration, states, rerun=rerun)
+            try:
+                plan = self._plan(migration, states, rerun=rerun)
+            except MigrationRefusedError as error:
+                return refused(migration, error)
             result = refused_plan(plan, options)
             if result is None and dry_run:
                 result = self._dry_run(migration, plan)
@@ -111,7 +114,10 @@ class MigrationExecutor:
 
     def _dry_run(self, migration: Migration, plan: MigrationPlan) -> MigrationResult:
         if isinstance(migration, CustomMigration):
-            told = migration.execute(self.store, self._project_of(migration), dry_run=True)
+            project = self._project_of(migration)
+            told = custom_result(self.store, migration, project=project, dry_run=True)
+            if told.status == "failed":
+                return told
             return told.model_copy(update={"status": "planned"})
         operations = [self._foreseen(each, plan) for each in plan.operations]
         errors = {str(each.feature_key): each.error for each in operations if each.error}

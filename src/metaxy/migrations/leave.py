@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from metaxy.errors import MigrationRefusedError
 from metaxy.migrations.events import MigrationState
 from metaxy.migrations.models import INITIAL, Migration
 from metaxy.migrations.planning import MigrationPlan
@@ -79,6 +80,11 @@ def refused_plan(plan: MigrationPlan, options: ApplyOptions) -> MigrationResult 
         operations=tuple(each.foreseen() for each in plan.operations),
         notes=plan.notes,
     )
+
+
+def refused(migration: Migration, error: MigrationRefusedError) -> MigrationResult:
+    """What comes of a migration that can't even be planned."""
+    return _ended(migration, "refused", str(error))
 
 
 def held(state: MigrationState) -> str:

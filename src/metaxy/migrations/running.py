@@ -5,6 +5,7 @@ import time
 from collections.abc import Collection
 
 from metaxy.errors import MigrationConflictError
+from metaxy.metadata_store.base import MetadataStore
 from metaxy.migrations.attempts import told
 from metaxy.migrations.carrying import CarryResult, carry
 from metaxy.migrations.claims import Claim
@@ -24,6 +25,18 @@ from metaxy.migrations.scheduling import run_in_order
 
 _CUSTOM = "execute"
 """What stands for the one operation of a `CustomMigration` in the events."""
+
+
+def custom_result(
+    store: MetadataStore, migration: CustomMigration, *, project: str | None, dry_run: bool
+) -> MigrationResult:
+    """What comes of a migration that does as it likes, also when it raises."""
+    try:
+        result = migration.execute(store, project, dry_run=dry_run)
+    except Exception as error:  # noqa: BLE001 -- whatever a user's code raises
+        errors = {"": told(error)}
+        return MigrationResult(migration_id=migration.migration_id, status="failed", errors=errors)
+    return result.model_copy(update={"migration_id": migration.migration_id})
 
 
 class MigrationRun:
@@ -85,7 +98,7 @@ class MigrationRun:
         """Let a migration do as it likes."""
         self._claimed.check()
         with self._store.materializing(self._plan.run):
-            result = migration.execute(self._store, project, dry_run=False)
+            result = custom_result(self._store, migration, project=project, dry_run=False)
         if result.status == "completed":
             done = OperationCompleted(
                 migration_id=self._id,

@@ -83,7 +83,7 @@ def rolled_back(
         return RollbackResult(migration_id=migration_id, status="skipped")
     if not force:
         _refuse(states, state)
-    tag = next((each.tag for each in state.standing if each.tag is not None), None)
+    tag = _tag(store, state)
     started = _started(state, lease=lease)
     claimed = claim(store, started, project=project, lease=lease)
     if claimed is None:
@@ -91,7 +91,7 @@ def rolled_back(
         raise MigrationConflictError(held(now), migration=migration_id)
     with claimed.kept(), store.allow_cross_project_writes(), on_record(claimed):
         features: dict[FeatureKey, RollbackCounts] = {}
-        if tag is not None and _is_tagged(store, tag):
+        if tag is not None:
             features = _undone(claimed, state, tag, on_progress=on_progress)
         seconds = time.monotonic() - began
         result = RollbackResult(
@@ -185,9 +185,24 @@ def _has_commit(store: MetadataStore, feature: FeatureKey, run: str) -> bool:
     return any(each.materialization_id == run for each in commits)
 
 
-def _is_tagged(store: MetadataStore, tag: str) -> bool:
-    """Whether the attempt came to set its tag; before that it has written nothing."""
-    return tag in store.tags().get_column("name").to_list()
+def _tag(store: MetadataStore, state: MigrationState) -> str | None:
+    """The tag of before the migration; None where it has written nothing.
+
+    An attempt that was cut off before it set its tag has written nothing.
+
+    Raises:
+        MigrationError: It has written something, and none of its tags is there any more.
+    """
+    known = set(store.tags().get_column("name").to_list())
+    tags = [each.tag for each in state.standing if each.tag is not None]
+    found = next((tag for tag in tags if tag in known), None)
+    if found is None and any(each.rows for each in state.operations.values()):
+        raise MigrationError(
+            f"'{state.migration_id}' can't be taken back: what was before it is told by the tag "
+            f"{listed(tags)}, and {store.display()} doesn't have that any more.",
+            migration=state.migration_id,
+        )
+    return found
 
 
 def _undone(
