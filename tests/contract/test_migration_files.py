@@ -10,8 +10,14 @@ from typing import Any
 import pytest
 
 from definitions import feature, graph_of
+from films import update, videos
 from lakes import Lake, delta_lake
-from metaxy.errors import MigrationError, MigrationFileError, SystemDataNotFoundError
+from metaxy.errors import (
+    MigrationError,
+    MigrationFileError,
+    MigrationRefusedError,
+    SystemDataNotFoundError,
+)
 from metaxy.graph.graph import FeatureGraph
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.migrations import (
@@ -459,6 +465,48 @@ def test_snapshots_that_nobody_knows_are_told(lake: Lake) -> None:
     ):
         detect_changes(store, from_snapshot="")
     assert detect_changes(store, from_snapshot=a[:8]).from_snapshot_version == a
+
+
+def test_a_generated_file_is_written_over_without_a_change(lake: Lake, tmp_path: Path) -> None:
+    """All comments are there, also those after the operations."""
+    pushed(lake, speech())
+    graph = speech("audio", code="1")
+    file = generate_migration(lake.store(graph=graph), output_dir=tmp_path)
+    assert file is not None
+    text = file.read_text(encoding="utf-8") + "\n# Not carried over:\n# - another\n"
+    file.write_text(text, encoding="utf-8")
+    migration = Migration.from_yaml(file)
+    migration.to_yaml(file)
+    assert file.read_text(encoding="utf-8") == text
+
+    migration.model_copy(update={"description": "Reviewed"}).to_yaml(file)
+    assert file.read_text(encoding="utf-8") == text.replace(
+        "1 changed feature and 2 downstream", "Reviewed"
+    )
+
+
+def test_a_reconciliation_can_be_done_by_itself(lake: Lake) -> None:
+    """Of all affected features, in order; what it can't carry is refused before it begins."""
+    old, new = speech(), speech("audio")
+    with lake.store(graph=old).open("write") as store:
+        store.record_feature_graph_snapshot()
+        update(store, "video", videos(("a", "1", "1"), ("b", "1", "1")))
+        for key in ("speech/text", "speech/speakers", "speech/times"):
+            assert update(store, key) == [2, 0, 0]
+    ends: dict[str, Any] = {
+        "from_snapshot_version": old.snapshot_version,
+        "to_snapshot_version": new.snapshot_version,
+    }
+    every = DataVersionReconciliation()
+    one = reconcile("speech/speakers")
+    with lake.store(graph=new).open("write") as store:
+        with pytest.raises(MigrationRefusedError, match=r"'speech/speakers' is made from"):
+            one.execute(store, **ends)
+        rows = [every.execute(store, **ends, dry_run=True), every.execute(store, **ends)]
+        assert rows == [6, 6]
+        for key in ("speech/text", "speech/speakers", "speech/times"):
+            assert store.resolve_update(key).is_empty
+        assert every.execute(store, **ends) == 0
 
 
 def test_operations_are_made_explicit(lake: Lake) -> None:

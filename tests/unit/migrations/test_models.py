@@ -172,6 +172,28 @@ def test_the_content_hash_is_pinned() -> None:
 PINNED = "5bc3e3e532af1074ceff6cf61d7aa093fb9683667c3adbfa46b369fccd49479c"
 
 
+def test_what_an_operation_of_your_own_says_is_content() -> None:
+    """Its own fields count in the hash, and are written."""
+
+    class FromBucket(BaseOperation):
+        """From a bucket."""
+
+        bucket: str
+
+        def execute(self, store: MetadataStore, **options: Any) -> int:
+            """Nothing is written."""
+            del store, options
+            return 0
+
+    one, two = (
+        diff(ops=(FromBucket(feature_key=FeatureKey("a"), bucket=each),))
+        for each in ("raw", "cooked")
+    )
+
+    assert one.content_hash != two.content_hash
+    assert "bucket: raw" in one.to_yaml()
+
+
 def test_reasons_in_files_are_needed() -> None:
     """Empty ones, and those that begin with TODO in any case, are told."""
     migration = diff("Proved", "", " todo: why", "TODO")
