@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from metaxy.config import MetaxyConfig
@@ -61,6 +60,11 @@ def init_metaxy(
         config = MetaxyConfig.load(config, search_parents=search_parents)
     MetaxyConfig.set(config)
     FeatureRegistry.active().default_project = config.project
-    set_default_store(partial(build_store, config))
+    set_default_store(_default_store)
     modules = import_feature_modules(feature_modules(config), folder=config.folder)
     return Project(config, modules)
+
+
+def _default_store() -> MetadataStore:
+    """The default store by the settings in force, for code that is given none."""
+    return build_store(MetaxyConfig.get())

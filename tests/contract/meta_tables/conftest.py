@@ -7,6 +7,7 @@ import pytest
 
 from lakes import Lake, delta_lake, s3_lake
 from metaxy import FeatureRegistry, MetadataStore
+from metaxy.metadata_store.active import set_default_store
 from support.s3_servers import S3Server
 
 
@@ -15,6 +16,12 @@ def registry() -> Iterator[FeatureRegistry]:
     """What is declared in a test is forgotten after it."""
     with FeatureRegistry().use() as own:
         yield own
+
+
+@pytest.fixture(autouse=True)
+def _no_default_store() -> None:
+    """Only what a test opens is at hand, whatever projects other tests have set up."""
+    set_default_store(None)
 
 
 @pytest.fixture(params=["local", "moto"])
