@@ -119,7 +119,6 @@ class OperationCompleted(_OperationEvent):
     out_of_date: int | None = None
     orphaned: int | None = None
     already: int | None = None
-    table_version: int | None = None
 
 
 class OperationFailed(_OperationEvent):
@@ -222,7 +221,6 @@ class OperationState:
     attempt: int
     recorded_at: datetime
     rows: int = 0
-    table_version: int | None = None
     error: str | None = None
     blocked_by: str | None = None
 
@@ -441,7 +439,7 @@ def _operation_state(
     )
     match event:
         case OperationCompleted():
-            return replace(state, rows=event.rows, table_version=event.table_version)
+            return replace(state, rows=event.rows)
         case OperationFailed():
             return replace(state, outcome="failed", error=event.error)
         case OperationSkipped():
