@@ -24,6 +24,8 @@ from metaxy.migrations.progress import MigrationProgress
 from metaxy.migrations.result import MigrationResult, OperationResult
 from metaxy.migrations.undoing import RollbackResult
 
+_BAR_WIDTH = 20
+
 
 @click.command(
     cls=Command,
@@ -188,7 +190,9 @@ def rollback(
 def _step(step: MigrationProgress) -> str:
     if step.feature is None:
         return f"{step.migration_id}: {step.phase}"
-    return f"{step.done}/{step.total} {step.feature}: {step.phase}"
+    filled = _BAR_WIDTH * step.done // max(step.total, 1)
+    bar = "#" * filled + "." * (_BAR_WIDTH - filled)
+    return f"[{bar}] {step.done}/{step.total} {step.feature}: {step.phase}"
 
 
 def _print(results: list[MigrationResult], *, dry_run: bool) -> None:

@@ -50,8 +50,12 @@ def writer_name() -> str:
         program = f"metaxy {version('metaxy-lake')}"
     except PackageNotFoundError:
         program = "metaxy"
+    return f"{program}, {user_name()}@{socket.gethostname()}"
+
+
+def user_name() -> str:
+    """Who runs this process, for people."""
     try:
-        user = getpass.getuser()
+        return getpass.getuser()
     except (KeyError, OSError):  # a container may run as a number without a name
-        user = str(os.getuid()) if hasattr(os, "getuid") else "unknown"
-    return f"{program}, {user}@{socket.gethostname()}"
+        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"

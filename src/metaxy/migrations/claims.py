@@ -5,7 +5,6 @@ want it, one gets it. The claim spares work and confusion; that nothing is writt
 how records are carried (docs/adr/0006-migrations.md), so a clock that is wrong does no harm.
 """
 
-import getpass
 import os
 import socket
 import threading
@@ -17,6 +16,7 @@ from typing import Final
 
 from metaxy.errors import MigrationConflictError, StoreError
 from metaxy.metadata_store.base import MetadataStore
+from metaxy.metadata_store.identity import user_name
 from metaxy.migrations.events import (
     Holder,
     LeaseRenewed,
@@ -48,7 +48,7 @@ def this_holder() -> Holder:
     """This process."""
     pid = os.getpid()
     return Holder(
-        user=_user(),
+        user=user_name(),
         host=socket.gethostname(),
         pid=pid,
         machine=_machine(),
@@ -159,13 +159,6 @@ def claim(
     if not record(store, started, project=project, is_claim=True):
         return None
     return Claim(store, started, project=project, lease=lease)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container may run as a number without a name
-        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
 
 
 def _machine() -> str | None:

@@ -30,4 +30,4 @@ class MigrationProgress:
 
 
 OnProgress: TypeAlias = Callable[[MigrationProgress], None]
-"""Called at each step, from whichever thread takes it."""
+"""Called at each step, from whichever thread takes it, and by one at a time."""
