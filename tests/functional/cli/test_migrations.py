@@ -1,5 +1,9 @@
 """`metaxy migrations`: from a change of definitions to a lake that follows it, and back."""
 
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -229,3 +233,28 @@ def test_what_is_in_the_way_is_told(changed: Path, metaxy: Cli) -> None:
     assert f"{name}  failed  " in told.out
     assert "  in the way: video/crop: OSError: disk\n" in told.out
     assert "  in the way: video/faces: waits for video/crop\n" in told.out
+
+
+def test_a_terminal_shows_how_far_it_is(
+    changed: Path, metaxy: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bar on stderr, which nothing is left of at the end; stdout has the result."""
+    name = generated(changed, metaxy)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "metaxy.cli", "migrations", "apply"]
+
+    ended = subprocess.run(  # noqa: S603  the program under test
+        command, stdout=subprocess.PIPE, stderr=theirs, text=True, check=False
+    )
+    os.close(theirs)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+
+    assert ended.returncode == 0
+    assert ended.stdout.startswith(f"{name}: completed, 2 features, 6 rows written")
+    assert f"{name}: planning" in shown
+    assert "[....................] 0/2 video/crop: running" in shown
+    assert "[##########..........] 1/2 video/faces: running" in shown
+    assert shown.endswith("[####################] 2/2 video/faces: completed\r\x1b[K")
