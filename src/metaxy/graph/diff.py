@@ -28,7 +28,7 @@ _RANK = {kind: rank for rank, kind in enumerate(get_args(ChangeKind))}
 def diff_graphs(old: FeatureGraph, new: FeatureGraph) -> GraphDiff:
     """Tell what one has to do to the old graph to get the new one, and what follows from it."""
     both = [key for key in new.topological_order() if key in old]
-    changes = [_feature_change(key, old, new) for key in sorted(both)]
+    changes = [feature_change(key, old, new) for key in sorted(both)]
     affected = [_affected_feature(key, old, new) for key in both]
     return GraphDiff(
         old_snapshot_version=old.snapshot_version,
@@ -38,6 +38,26 @@ def diff_graphs(old: FeatureGraph, new: FeatureGraph) -> GraphDiff:
         changed=tuple(each for each in changes if each.changes),
         affected=tuple(each for each in affected if each.fields),
     )
+
+
+def feature_change(key: FeatureKey, old: FeatureGraph, new: FeatureGraph) -> FeatureChange:
+    """Tell how a feature is defined differently in two graphs that both have it.
+
+    Returns:
+        With no changes at all if it isn't.
+    """
+    before, after = old.definition(key), new.definition(key)
+    changes = [
+        *_spec_changes(before.spec, after.spec),
+        *_definition_changes(before, after),
+        *_dep_changes(before.spec, after.spec),
+        *_field_changes(before.spec, after.spec),
+        *_parent_changes(key, old, new),
+    ]
+    if not changes and old.feature_spec_version(key) != new.feature_spec_version(key):
+        changes = [Change("notation", "", "one way", "another, with the same result")]
+    changes.sort(key=lambda change: (_RANK[change.kind], change.subject))
+    return FeatureChange(key, old.feature_version(key), new.feature_version(key), tuple(changes))
 
 
 def _affected_feature(key: FeatureKey, old: FeatureGraph, new: FeatureGraph) -> AffectedFeature:
@@ -55,21 +75,6 @@ def _affected_feature(key: FeatureKey, old: FeatureGraph, new: FeatureGraph) -> 
     return AffectedFeature(
         key, tuple(AffectedField(field, through[field]) for field in fields if through[field])
     )
-
-
-def _feature_change(key: FeatureKey, old: FeatureGraph, new: FeatureGraph) -> FeatureChange:
-    before, after = old.definition(key), new.definition(key)
-    changes = [
-        *_spec_changes(before.spec, after.spec),
-        *_definition_changes(before, after),
-        *_dep_changes(before.spec, after.spec),
-        *_field_changes(before.spec, after.spec),
-        *_parent_changes(key, old, new),
-    ]
-    if not changes and old.feature_spec_version(key) != new.feature_spec_version(key):
-        changes = [Change("notation", "", "one way", "another, with the same result")]
-    changes.sort(key=lambda change: (_RANK[change.kind], change.subject))
-    return FeatureChange(key, old.feature_version(key), new.feature_version(key), tuple(changes))
 
 
 def _spec_changes(old: FeatureSpec, new: FeatureSpec) -> Iterator[Change]:

@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from metaxy.graph.diff import diff_graphs
+from metaxy.graph.diff import feature_change
 from metaxy.graph.graph import FeatureGraph
 from metaxy.models.keys import FeatureKey, FieldKey
 from metaxy.versioning.matching import matching_values
@@ -78,11 +78,9 @@ def _refused_changes(old: FeatureGraph, new: FeatureGraph, feature: FeatureKey) 
         "Leave the operation out, so that its records are computed again; or, if you know that "
         "the results are the same, say assume_same_result: true."
     )
-    for change in diff_graphs(old, new).changed:
-        if change.key == feature:
-            for each in change.changes:
-                if each.kind in _RESULT_MAY_DIFFER:
-                    yield f"The results of '{feature}' may be others now ({each}). {remedy}"
+    for each in feature_change(feature, old, new).changes:
+        if each.kind in _RESULT_MAY_DIFFER:
+            yield f"The results of '{feature}' may be others now ({each}). {remedy}"
     if old.plan(feature).is_root != new.plan(feature).is_root:
         was, now = (
             ("a root", "made from others")
