@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from films import stored, update, videos
+from memory_store import MemoryStore
 from metaxy.errors import MigrationConflictError, MigrationError
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.metadata_store.delta import DeltaMetadataStore
@@ -383,6 +384,21 @@ def test_a_backfill_of_another_project_is_written(old: DeltaMetadataStore) -> No
     done = apply_migration(others, step)
 
     assert (done.status, done.rows_affected) == ("completed", 1)
+
+
+def test_a_store_without_versions_can_be_migrated(tmp_path: Path) -> None:
+    """It keeps no tags, so that what was before can't be told afterwards."""
+    name = str(tmp_path)
+    with MemoryStore(name, graph=wide()).open("write") as before:
+        fill(before)
+    with MemoryStore(name, graph=narrow()).open("write") as store:
+        step = migration(store)
+
+        assert apply_migration(store, step, parallel=2).rows_affected == 24
+        assert to_compute(store) == STALE
+        assert apply_migration(store, step).status == "skipped"
+        with pytest.raises(MigrationError, match="a MemoryStore keeps no versions"):
+            rollback_migration(store, step)
 
 
 def test_an_explanation_tells_why_each_feature_is_affected(store: DeltaMetadataStore) -> None:

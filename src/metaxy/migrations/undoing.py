@@ -196,13 +196,18 @@ def _tag(store: MetadataStore, state: MigrationState) -> str | None:
     known = set(store.tags().get_column("name").to_list())
     tags = [each.tag for each in state.standing if each.tag is not None]
     found = next((tag for tag in tags if tag in known), None)
-    if found is None and any(each.rows for each in state.operations.values()):
-        raise MigrationError(
-            f"'{state.migration_id}' can't be taken back: what was before it is told by the tag "
-            f"{listed(tags)}, and {store.display()} doesn't have that any more.",
-            migration=state.migration_id,
-        )
-    return found
+    if found is not None or not any(each.rows for each in state.operations.values()):
+        return found
+    why = (
+        f"what was before it is told by the tag {listed(tags)}, and {store.display()} doesn't have "
+        "that any more."
+        if tags
+        else f"a {type(store).__name__} keeps no versions of its tables, so nobody can tell what "
+        "was before it."
+    )
+    raise MigrationError(
+        f"'{state.migration_id}' can't be taken back: {why}", migration=state.migration_id
+    )
 
 
 def _undone(
