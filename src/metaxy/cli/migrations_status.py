@@ -12,7 +12,7 @@ from metaxy.cli.migration_options import folder_option, nothing_there, opened_mi
 from metaxy.cli.options import json_option, store_option
 from metaxy.errors import counted
 from metaxy.migrations.api import MigrationReport, migration_status
-from metaxy.migrations.events import Attempt
+from metaxy.migrations.states import Attempt
 
 
 @click.command(

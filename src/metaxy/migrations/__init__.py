@@ -11,7 +11,6 @@ from metaxy.migrations.api import (
 )
 from metaxy.migrations.checking import CheckReport, check_migrations
 from metaxy.migrations.detect import Detection, detect_changes, detect_feature_changes
-from metaxy.migrations.events import MigrationState
 from metaxy.migrations.executor import MigrationExecutor
 from metaxy.migrations.explaining import MigrationExplanation
 from metaxy.migrations.generate import detect_diff_migration, generate_migration
@@ -26,6 +25,7 @@ from metaxy.migrations.ops import BaseOperation, DataVersionReconciliation, Meta
 from metaxy.migrations.planning import MigrationPlan
 from metaxy.migrations.progress import MigrationProgress
 from metaxy.migrations.result import MigrationResult, OperationResult
+from metaxy.migrations.states import MigrationState
 from metaxy.migrations.undoing import RollbackResult
 
 __all__ = [

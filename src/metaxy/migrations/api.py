@@ -9,7 +9,7 @@ from metaxy.metadata_store.base import MetadataStore
 from metaxy.migrations.attempts import next_attempt
 from metaxy.migrations.chain import chain_of
 from metaxy.migrations.claims import read_state, read_states, this_holder
-from metaxy.migrations.events import MigrationStamped, MigrationState, Status, record
+from metaxy.migrations.events import MigrationStamped, record
 from metaxy.migrations.executor import MigrationExecutor
 from metaxy.migrations.explaining import MigrationExplanation, explanation
 from metaxy.migrations.files import MigrationFile, read_folder
@@ -18,6 +18,7 @@ from metaxy.migrations.models import Migration
 from metaxy.migrations.progress import OnProgress
 from metaxy.migrations.result import MigrationResult
 from metaxy.migrations.snapshots import migrated_project
+from metaxy.migrations.states import MigrationState, Status
 from metaxy.migrations.undoing import RollbackResult, rolled_back
 
 

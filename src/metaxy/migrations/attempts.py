@@ -11,13 +11,10 @@ from metaxy.hashing import digest
 from metaxy.metadata_store import system
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.migrations.claims import Claim, this_holder
-from metaxy.migrations.events import (
-    MigrationFailed,
-    MigrationStarted,
-    MigrationState,
-)
+from metaxy.migrations.events import MigrationFailed, MigrationStarted
 from metaxy.migrations.models import Migration
 from metaxy.migrations.planning import MigrationPlan
+from metaxy.migrations.states import MigrationState
 
 _TAG_LENGTH: Final = 100
 _DIGITS: Final = 12

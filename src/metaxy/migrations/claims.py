@@ -17,15 +17,8 @@ from typing import Final
 from metaxy.errors import MigrationConflictError, StoreError
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.metadata_store.identity import user_name
-from metaxy.migrations.events import (
-    Holder,
-    LeaseRenewed,
-    MigrationEvent,
-    MigrationStarted,
-    MigrationState,
-    migration_states,
-    record,
-)
+from metaxy.migrations.events import Holder, LeaseRenewed, MigrationEvent, MigrationStarted, record
+from metaxy.migrations.states import MigrationState, migration_states
 
 LEASE: Final = timedelta(minutes=5)
 """How long a holder of another machine that says nothing is waited for."""

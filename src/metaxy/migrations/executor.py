@@ -8,7 +8,6 @@ from metaxy.errors import MigrationError, MigrationRefusedError
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.migrations.attempts import next_attempt, on_record, started
 from metaxy.migrations.claims import LEASE, claim, read_states
-from metaxy.migrations.events import MigrationState
 from metaxy.migrations.leave import ApplyOptions, outrun, refused, refused_plan, stopped
 from metaxy.migrations.models import CustomMigration, Migration
 from metaxy.migrations.planning import MigrationPlan, PlannedOperation, migration_plan
@@ -16,6 +15,7 @@ from metaxy.migrations.progress import MigrationProgress, OnProgress
 from metaxy.migrations.result import MigrationResult, OperationResult
 from metaxy.migrations.running import MigrationRun, custom_result
 from metaxy.migrations.snapshots import migrated_project
+from metaxy.migrations.states import MigrationState
 
 
 class MigrationExecutor:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from metaxy.errors import MigrationRefusedError
-from metaxy.migrations.events import MigrationState
 from metaxy.migrations.models import INITIAL, Migration
 from metaxy.migrations.planning import MigrationPlan
 from metaxy.migrations.result import MigrationResult, MigrationStatus
+from metaxy.migrations.states import MigrationState
 
 _STATUS = "`metaxy migrations status` tells more."
 

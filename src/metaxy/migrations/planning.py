@@ -15,13 +15,13 @@ from metaxy.migrations.carrying import (
     run_of,
     undoing_run,
 )
-from metaxy.migrations.events import MigrationState
 from metaxy.migrations.models import Migration
 from metaxy.migrations.ops import BaseOperation, DataVersionReconciliation, feature_of
 from metaxy.migrations.readiness import unready_reasons
 from metaxy.migrations.result import OperationResult, OperationStatus
 from metaxy.migrations.scheduling import needs_of
 from metaxy.migrations.snapshots import graph_at
+from metaxy.migrations.states import MigrationState
 from metaxy.models.keys import FeatureKey
 
 _WRITES_RECORDS: Final = frozenset(

@@ -1,4 +1,4 @@
-"""What the events of a migration come to, whoever wrote them and in whichever order they came."""
+"""How migrations stand, by their events, whoever wrote them and in whichever order they came."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -16,12 +16,11 @@ from metaxy.migrations.events import (
     MigrationRolledBack,
     MigrationStamped,
     MigrationStarted,
-    MigrationState,
     OperationCompleted,
     OperationFailed,
     OperationSkipped,
-    migration_states,
 )
+from metaxy.migrations.states import MigrationState, migration_states
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 ANNA = Holder(user="anna", host="north", pid=1)
