@@ -263,7 +263,7 @@ def main() -> None:
             results = list(figures(Case(**json.loads(arguments.case)), Path(folder)))
         print(json.dumps([asdict(each) for each in results]))
         return
-    results = []
+    results: list[Figure] = []
     for graph in arguments.graph:
         for ids in arguments.ids:
             for records in arguments.records:

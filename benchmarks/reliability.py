@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -65,7 +65,7 @@ class Lake:
 
 
 @contextmanager
-def lake_of(name: str) -> Iterator[Lake]:
+def lake_of(name: str) -> Generator[Lake]:
     """A folder, or a server that is started for it."""
     with ExitStack() as stack:
         if name == "local":
