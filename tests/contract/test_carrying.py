@@ -43,6 +43,34 @@ def _graph(*, audio_only: bool = False, code: str = "1") -> FeatureGraph:
 OLD, NEW = _graph(), _graph(audio_only=True)
 
 
+def _chunks(*fields: str) -> FeatureGraph:
+    """Chunks of a video, made from some of its fields."""
+    return graph_of(
+        feature("video", fields=["audio", "frames"]),
+        feature(
+            "chunk",
+            ids=("id", "chunk"),
+            deps=[FeatureDep("video", lineage=Lineage.expansion(on=["id"]))],
+            fields=[FieldSpec("default", deps=[FieldDep("video", fields)])],
+        ),
+    )
+
+
+def _expand(store: MetadataStore, **chunks: str) -> None:
+    """Write some of the videos that are due, with the chunks named by the letters of a text."""
+    found = store.resolve_update("chunk")
+    due = pl.concat([polars(found.added), polars(found.changed)], how="diagonal_relaxed").filter(
+        pl.col("id").is_in(list(chunks))
+    )
+    due = due.select(polars(found.added).columns)
+    names = pl.DataFrame(
+        [(video, chunk) for video, names in chunks.items() for chunk in names],
+        schema={"id": pl.String, "chunk": pl.String},
+        orient="row",
+    )
+    store.write_metadata("chunk", due.join(names, on="id"), expanded_parents=due)
+
+
 def _asked(
     key: str, old: FeatureGraph = OLD, new: FeatureGraph = NEW, *, assume_same_result: bool = False
 ) -> Carrying:
@@ -254,19 +282,7 @@ def test_fields_may_come_go_and_be_renamed(lake: Lake) -> None:
 
 def test_children_are_carried_with_their_parents(lake: Lake) -> None:
     """Those of a parent together; a parent without children stays known to have none."""
-
-    def graph(fields: list[str]) -> FeatureGraph:
-        return graph_of(
-            feature("video", fields=["audio", "frames"]),
-            feature(
-                "chunk",
-                ids=("id", "chunk"),
-                deps=[FeatureDep("video", lineage=Lineage.expansion(on=["id"]))],
-                fields=[FieldSpec("default", deps=[FieldDep("video", fields)])],
-            ),
-        )
-
-    old, new = graph(["audio", "frames"]), graph(["audio"])
+    old, new = _chunks("audio", "frames"), _chunks("audio")
     with lake.store(graph=old).open("write") as store:
         store.write_metadata("video", VIDEOS)
         due = polars(store.resolve_update("chunk").added)
@@ -422,3 +438,75 @@ def test_a_rollback_restores_what_was_overwritten(versioned_lake: Lake) -> None:
         assert before == (["d"], ["a"], [])
         assert _answer(store, "transcript") == ([], [], [])
         assert stored(store, "video", "id") == ["a", "b", "c"]
+
+
+def test_what_was_taken_back_can_be_carried_by_another_migration(versioned_lake: Lake) -> None:
+    """The corrected one has an id of its own."""
+    _filled(versioned_lake)
+    with versioned_lake.store(graph=NEW).open("write") as store:
+        store.tag("before")
+        carry(store, _asked("transcript"))
+        _undone(store)
+        second = replace(_asked("transcript"), run="migration:narrow-2")
+
+        assert _counts(carry(store, second)) == (3, 0, 0, 0)
+        assert _answer(store, "transcript") == ([], [], [])
+
+
+def test_a_rollback_leaves_what_has_been_expanded_anew(versioned_lake: Lake) -> None:
+    """Also where the new expansion of a parent has fewer children, or none."""
+    old, new = _chunks("audio", "frames"), _chunks("audio")
+    with versioned_lake.store(graph=old).open("write") as store:
+        store.write_metadata("video", VIDEOS)
+        _expand(store, a="12", b="12", c="12")
+    with versioned_lake.store(graph=new).open("write") as store:
+        store.tag("before")
+        carry(store, _asked("chunk", old, new))
+        store.write_metadata("video", videos(("a", "a2", "f1"), ("b", "b2", "f1")))
+        _expand(store, a="1", b="")
+
+        assert _undone(store, "chunk") == RollbackCounts(ended=2, kept=4)
+        assert stored(store, "chunk", "id", "chunk") == [("a", "1")]
+        assert _answer(store, "chunk") == (["c"], [], [])
+        assert _undone(store, "chunk") == RollbackCounts(kept=4)
+
+
+def test_a_rollback_restores_the_expansions_that_were_superseded(versioned_lake: Lake) -> None:
+    """With the children that they had, if any."""
+    old, new = _chunks("audio", "frames"), _chunks("audio")
+    with versioned_lake.store(graph=new).open("write") as store:
+        store.write_metadata("video", VIDEOS)
+        _expand(store, a="12", b="", c="12")
+    with versioned_lake.store(graph=old).open("write") as store:
+        store.write_metadata("video", videos(*((each, f"{each}2", "f1") for each in "abc")))
+        _expand(store, a="123", b="1", c="")
+    with versioned_lake.store(graph=new).open("write") as store:
+        store.tag("before")
+        before = _answer(store, "chunk"), stored(store, "chunk", "id", "chunk")
+        carry(store, _asked("chunk", old, new))
+        assert _answer(store, "chunk") == ([], [], [])
+        _undone(store, "chunk")
+
+        assert before[0] == ([], ["a", "b", "c"], [])
+        assert (_answer(store, "chunk"), stored(store, "chunk", "id", "chunk")) == before
+        rows = polars(store.read_metadata("chunk"))
+    assert set(rows["metaxy_materialization_id"]) == {None}
+
+
+def test_a_rollback_restores_rows_of_before_the_table_had_more_fields(
+    versioned_lake: Lake,
+) -> None:
+    """Those of a later definition, written while the migration ran."""
+    wide = graph_of(feature("video", fields=["audio", "frames", "text"]))
+    with _filled(versioned_lake).open("write") as store:
+        store.tag("before")
+        store.write_metadata("video", videos(("a", "zz", "zz"), ("d", "d1", "f1")), RUN)
+    with versioned_lake.store(graph=wide).open("write") as store:
+        versions = [{"audio": "1", "frames": "1", "text": "1"}]
+        store.write_metadata(
+            "video", pl.DataFrame({"id": ["a"], "metaxy_provenance_by_field": versions})
+        )
+    with versioned_lake.store(graph=OLD).open("write") as store:
+        assert _undone(store, "video") == RollbackCounts(restored=1, ended=1)
+        assert stored(store, "video", "id") == ["a", "b", "c"]
+        assert _answer(store, "transcript") == ([], [], [])

@@ -21,10 +21,12 @@ from metaxy.metadata_store.records import RecordContract, Stamps
 from metaxy.metadata_store.writing import prepared_write
 from metaxy.migrations.reconciliation import (
     IN_SYNC,
+    IS_MARKER,
     ORPHANED,
     OUT_OF_DATE,
     STATE,
     carried_records,
+    current_rows,
     is_affected,
     not_superseded,
     refusals,
@@ -32,12 +34,7 @@ from metaxy.migrations.reconciliation import (
 )
 from metaxy.models.keys import FeatureKey
 from metaxy.versioning.inputs import NOTHING_STORED, StoredRows
-from metaxy.versioning.latest import (
-    current_children,
-    current_records,
-    is_childless_marker,
-    latest_records,
-)
+from metaxy.versioning.latest import latest_records
 from metaxy.versioning.system_columns import (
     CREATED_AT,
     MATERIALIZATION_ID,
@@ -48,8 +45,8 @@ from metaxy.versioning.system_columns import (
 )
 
 EXAMPLES: Final = 20
+_UNDOING: Final = ":rollback"
 _WRITTEN: Final = f"{PREFIX}written"
-_IS_MARKER: Final = f"{PREFIX}is_marker"
 
 
 def run_of(migration_id: str) -> str:
@@ -59,7 +56,13 @@ def run_of(migration_id: str) -> str:
 
 def undoing_run(run: str) -> str:
     """The materialization id of the tombstones that take back what a migration has written."""
-    return f"{run}:rollback"
+    return f"{run}{_UNDOING}"
+
+
+def is_of_undoing() -> pl.Expr:
+    """Whether a row has the materialization id of such a tombstone, whichever the migration."""
+    of = pl.col(MATERIALIZATION_ID)
+    return (of.str.starts_with(run_of("")) & of.str.ends_with(_UNDOING)).fill_null(value=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +167,7 @@ def plan_carrying(store: MetadataStore, asked: Carrying) -> CarryPlan:
         found = work.look(plans_only=True)
         if found is not None:
             refused += work.unnamed(found.records)
-            records = found.records.filter(~pl.col(_IS_MARKER))
+            records = found.records.filter(~pl.col(IS_MARKER))
             examples = _examples(records, work.old.id_columns)
             if not refused:
                 newer = store.scan_in_store(asked.feature, versions[1])
@@ -215,7 +218,7 @@ def carry(store: MetadataStore, asked: Carrying) -> CarryResult:
             grain=work.new.grain,
             fields=[field.key for field in work.new.fields],
         )
-        told.append((carried, found.records.select((~pl.col(_IS_MARKER)).sum()).item()))
+        told.append((carried, found.records.select((~pl.col(IS_MARKER)).sum()).item()))
         return work.rows(carried)
 
     store.settle_hash_settings()
@@ -227,7 +230,7 @@ def carry(store: MetadataStore, asked: Carrying) -> CarryResult:
     )
     outcome = store.append_worked_out(asked.feature, worked_out, note)
     carried, total = told[-1] if told else (pl.DataFrame(), 0)
-    records = carried.filter(~pl.col(_IS_MARKER)) if carried.width else carried
+    records = carried.filter(~pl.col(IS_MARKER)) if carried.width else carried
     counts = _counts(records)
     return CarryResult(
         feature=asked.feature,
@@ -288,7 +291,7 @@ class _Work:
         stored = self._complete(own, self.old.records, self.asked.old)
         if stored.frame is None:
             return None
-        current = _current(stored.frame, stored, self.old)
+        current = current_rows(stored.frame, self.old.records, instants=stored.instants)
         asked = {"current": current, "expected": self._expected(self.old, stored, PROVENANCE)}
         if not plans_only and not self.unnamed(current):
             as_new = self._complete(own, self.new.records, self.asked.new)
@@ -317,16 +320,15 @@ class _Work:
         if newer is None or not newer.has_rows():
             return records
         rows = newer.frame.select(*self.new.grain, CREATED_AT, MATERIALIZATION_ID).collect()
-        undone = undoing_run(self.asked.run)
-        return not_superseded(records, rows, grain=self.new.grain, undone=undone)
+        return not_superseded(records, rows, grain=self.new.grain, undone=is_of_undoing())
 
     def rows(self, carried: pl.DataFrame) -> pl.DataFrame:
         """Carried records as they are written, but for the instant."""
         if carried.is_empty():
             return pl.DataFrame()
-        own = [name for name in carried.columns if name not in {*STAMPS, STATE, _IS_MARKER}]
-        records = carried.filter(~pl.col(_IS_MARKER)).select(own)
-        markers = carried.filter(pl.col(_IS_MARKER)).select(*self.new.grain, PROVENANCE_BY_FIELD)
+        own = [name for name in carried.columns if name not in {*STAMPS, STATE, IS_MARKER}]
+        records = carried.filter(~pl.col(IS_MARKER)).select(own)
+        markers = carried.filter(pl.col(IS_MARKER)).select(*self.new.grain, PROVENANCE_BY_FIELD)
         prepared = prepared_write(
             records.lazy(),
             RecordContract.of(self.new),
@@ -404,23 +406,6 @@ class _Work:
             return NOTHING_STORED
         rows = complete_rows(scan.frame, plan, graph.definition(plan.key))
         return StoredRows(rows, scan.instants)
-
-
-def _current(rows: pl.LazyFrame, stored: StoredRows, plan: FeaturePlan) -> pl.LazyFrame:
-    """One row a current record, and one a parent that was expanded to nothing, with its marker."""
-    ids, parents = plan.records.id_columns, plan.records.expansion_on
-    if parents is None:
-        records = current_records(rows, id_columns=ids, instants=stored.instants)
-        return records.with_columns(pl.lit(value=False).alias(_IS_MARKER))
-    children = current_children(rows, id_columns=ids, parent_columns=parents)
-    newest = latest_records(rows, id_columns=parents).filter(is_childless_marker(ids, parents))
-    childless = newest.join(children, on=list(parents), how="anti")
-    return pl.concat(
-        [
-            children.with_columns(pl.lit(value=False).alias(_IS_MARKER)),
-            childless.with_columns(pl.lit(value=True).alias(_IS_MARKER)),
-        ]
-    )
 
 
 def _counts(records: pl.DataFrame) -> Mapping[str, int]:

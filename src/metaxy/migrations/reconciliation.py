@@ -4,19 +4,26 @@ Graphs in, reasons out; rows in, rows out. Nothing is read here. Why it is done 
 docs/adr/0006-migrations.md.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 from typing import Final
 
 import polars as pl
 
 from metaxy.graph.diff import feature_change
 from metaxy.graph.graph import FeatureGraph
+from metaxy.graph.plan import RecordsPlan
 from metaxy.models.keys import FeatureKey, FieldKey
+from metaxy.versioning.latest import (
+    current_children,
+    current_records,
+    is_childless_marker,
+    latest_records,
+)
 from metaxy.versioning.matching import matching_values
 from metaxy.versioning.system_columns import (
     CREATED_AT,
     DATA_VERSION_BY_FIELD,
-    MATERIALIZATION_ID,
     PREFIX,
     PROVENANCE,
     PROVENANCE_BY_FIELD,
@@ -27,6 +34,9 @@ STATE: Final = f"{PREFIX}state"
 IN_SYNC: Final = "in sync"
 OUT_OF_DATE: Final = "out of date"
 ORPHANED: Final = "orphaned"
+
+IS_MARKER: Final = f"{PREFIX}is_marker"
+"""Whether a row is no record, but says that a parent was expanded to nothing."""
 
 _WANTED: Final = f"{PREFIX}wanted"
 _IS_UNDONE: Final = f"{PREFIX}is_undone"
@@ -124,6 +134,32 @@ def _names(fields: set[FieldKey]) -> str:
     return ", ".join(f"'{field}'" for field in sorted(fields))
 
 
+def current_rows(
+    rows: pl.LazyFrame, plan: RecordsPlan, *, instants: Collection[datetime] | None
+) -> pl.LazyFrame:
+    """One row a current record, and one a parent that was expanded to nothing (`IS_MARKER`).
+
+    Rows that lack a name, which other programs may have written, can't be records.
+
+    Args:
+        rows: The stored ones of one feature version.
+        instants: As in `metaxy.versioning.inputs.StoredRows`.
+    """
+    ids, parents = plan.id_columns, plan.expansion_on
+    if parents is None:
+        records = current_records(rows, id_columns=ids, instants=instants).drop_nulls(list(ids))
+        return records.with_columns(pl.lit(value=False).alias(IS_MARKER))
+    children = current_children(rows, id_columns=ids, parent_columns=parents)
+    newest = latest_records(rows, id_columns=parents).filter(is_childless_marker(ids, parents))
+    childless = newest.join(children, on=list(parents), how="anti").drop_nulls(list(parents))
+    return pl.concat(
+        [
+            children.drop_nulls(list(ids)).with_columns(pl.lit(value=False).alias(IS_MARKER)),
+            childless.with_columns(pl.lit(value=True).alias(IS_MARKER)),
+        ]
+    )
+
+
 def with_states(
     records: pl.DataFrame, expected: pl.DataFrame | None, *, grain: Sequence[str]
 ) -> pl.DataFrame:
@@ -148,21 +184,20 @@ def with_states(
 
 
 def not_superseded(
-    records: pl.DataFrame, newer: pl.DataFrame, *, grain: Sequence[str], undone: str
+    records: pl.DataFrame, newer: pl.DataFrame, *, grain: Sequence[str], undone: pl.Expr
 ) -> pl.DataFrame:
     """Drop the records of which the new feature version has a later row, if only a tombstone.
 
     Args:
         records: One row a stored record, with its `metaxy_created_at`.
         newer: One row a stored row of the new version.
-        undone: The materialization id of tombstones that say "as if it had never been carried".
+        undone: Whether a row is a tombstone that says "as if it had never been carried".
     """
     if newer.is_empty():
         return records
     on = list(grain)
-    run = pl.col(MATERIALIZATION_ID).sort_by(CREATED_AT).last()
     latest = newer.group_by(on).agg(
-        pl.col(CREATED_AT).max(), run.eq_missing(undone).alias(_IS_UNDONE)
+        pl.col(CREATED_AT).max(), undone.sort_by(CREATED_AT).last().alias(_IS_UNDONE)
     )
     counting = latest.filter(~pl.col(_IS_UNDONE))
     later = matching_values(records, counting, on=on, column=CREATED_AT)
