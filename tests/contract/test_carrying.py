@@ -342,6 +342,70 @@ def test_a_change_that_may_have_an_effect_is_refused(
     assert set(refused.value.reasons) <= set(plan.refusals)
 
 
+def _of_days(
+    n: int = 0, *, audio_only: bool = False, names: tuple[str, str] = ("x", "y")
+) -> FeatureGraph:
+    """Features that a record of is made from several records of another, or maybe from none.
+
+    Args:
+        n: What the `n` of a transcript, or of a video, must be greater than.
+        audio_only: Whether transcripts are made from the audio only.
+        names: What a match calls the ids of a pair.
+    """
+    fields = ["audio"] if audio_only else ["audio", "frames"]
+    chosen = [f"n > {n}"]
+    return graph_of(
+        feature("video", fields=["audio", "frames"]),
+        feature(
+            "transcript",
+            deps=["video"],
+            fields=[FieldSpec("default", deps=[FieldDep("video", fields)])],
+        ),
+        feature(
+            "day",
+            ids=("day",),
+            deps=[
+                FeatureDep("transcript", filters=chosen, lineage=Lineage.aggregation(on=["day"]))
+            ],
+        ),
+        feature(
+            "report",
+            deps=["video", FeatureDep("transcript", columns=(), filters=chosen, optional=True)],
+        ),
+        feature("clip", deps=[FeatureDep("video", filters=chosen)]),
+        feature("pair", ids=("a", "b")),
+        feature(
+            "match",
+            ids=("x", "y"),
+            deps=[FeatureDep("pair", rename=dict(zip("ab", names, strict=True)))],
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "new", "reason"),
+    [
+        ("day", _of_days(1), "(dependency on 'transcript': filters: n > 0 -> n > 1)"),
+        ("report", _of_days(1), "(dependency on 'transcript': filters: n > 0 -> n > 1)"),
+        ("clip", _of_days(1), None),
+        (
+            "match",
+            _of_days(names=("y", "x")),
+            "(dependency on 'pair': rename: a as x, b as y -> b as x, a as y)",
+        ),
+    ],
+)
+def test_records_made_from_other_records_now_are_refused(
+    key: str, new: FeatureGraph, reason: str | None
+) -> None:
+    """A group has other members; a record that lacked an upstream has it. Not: fewer records."""
+    asked = _asked(key, _of_days(), new)
+
+    assert [reason in each for each in asked.refusals if reason] == ([True] if reason else [])
+    assert len(asked.refusals) == (reason is not None)
+    assert not replace(asked, assume_same_result=True).refusals
+
+
 def test_a_word_of_the_user_is_enough_for_another_code_version(lake: Lake) -> None:
     """What is out of date isn't made better by it."""
     new = _graph(code="2")

@@ -10,9 +10,10 @@ from typing import Final
 
 import polars as pl
 
+from metaxy.graph.canonical import filters_text
 from metaxy.graph.diff import feature_change
 from metaxy.graph.graph import FeatureGraph
-from metaxy.graph.plan import RecordsPlan
+from metaxy.graph.plan import FeaturePlan, InputPlan, RecordsPlan
 from metaxy.models.keys import FeatureKey, FieldKey
 from metaxy.versioning.latest import (
     current_children,
@@ -91,6 +92,8 @@ def _refused_changes(old: FeatureGraph, new: FeatureGraph, feature: FeatureKey) 
     for each in feature_change(feature, old, new).changes:
         if each.kind in _RESULT_MAY_DIFFER:
             yield f"The results of '{feature}' may be others now ({each}). {remedy}"
+    for change in _changed_matches(old.plan(feature), new.plan(feature)):
+        yield f"The results of '{feature}' may be others now ({change}). {remedy}"
     if old.plan(feature).is_root != new.plan(feature).is_root:
         was, now = (
             ("a root", "made from others")
@@ -101,6 +104,36 @@ def _refused_changes(old: FeatureGraph, new: FeatureGraph, feature: FeatureKey) 
             )
         )
         yield f"'{feature}' was {was} and is {now} now. {remedy}"
+
+
+def _changed_matches(old: FeaturePlan, new: FeaturePlan) -> Iterator[str]:
+    """Dependencies that give a record other upstream records than before.
+
+    Filters do where several records make one, or where one may be missing. Elsewhere they decide
+    which records there are, not what they are made from.
+    """
+    before = {each.upstream: each for each in old.inputs}
+    for now in new.inputs:
+        was = before.get(now.upstream)
+        if was is None:
+            continue
+        of = f"dependency on '{now.upstream}'"
+        filters = [filters_text(each.filters) or "none" for each in (was, now)]
+        decides = now.optional or was.optional or now.lineage.kind == "aggregation"
+        if decides and filters[0] != filters[1]:
+            yield f"{of}: filters: {filters[0]} -> {filters[1]}"
+        names = [_names_by_id(each) for each in (was, now)]
+        if any(names[0][name] != names[1][name] for name in names[0].keys() & names[1].keys()):
+            renames = [
+                ", ".join(f"{own} as {name}" for name, own in each.items()) for each in names
+            ]
+            yield f"{of}: rename: {renames[0]} -> {renames[1]}"
+
+
+def _names_by_id(plan: InputPlan) -> dict[str, str]:
+    """For each column that an input is joined on, what the upstream calls it, if that stays."""
+    original = {now: was for was, now in plan.rename.items()}
+    return {name: original.get(name, name) for name in plan.id_columns}
 
 
 def _refused_root(old: FeatureGraph, new: FeatureGraph, feature: FeatureKey) -> Iterator[str]:
