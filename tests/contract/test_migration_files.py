@@ -428,8 +428,8 @@ def test_nothing_changed_is_said(lake: Lake, tmp_path: Path) -> None:
     same = why(speech("audio"))
     assert same.startswith(
         f"Nothing changed: the snapshot {after[:12]} of 'films' is the one that it is compared "
-        f"with. If the change was pushed already, compare with the snapshot before it: "
-        f"{before[:12]}, pushed 20"
+        "with. If the change was pushed already, `metaxy migrations generate --from "
+        f"{before[:12]}` compares with what was pushed before it, at 20"
     )
     assert why(speech("audio", note="Said")) == (
         "Only what says the same in other words changed, in 'speech/text': no record is touched."

@@ -153,7 +153,7 @@ def rollback_migration(
 
     Args:
         store: Open for writing, or closed.
-        migration: Or its id.
+        migration: Or its id, or the beginning of that.
         force: Also while somebody is at it, and although later migrations rest on it.
         on_progress: Called at each feature.
         project: What the events are recorded under.

@@ -165,8 +165,9 @@ def why_nothing(store: MetadataStore, draft: Draft) -> str:
         pushes = pushed_snapshots(store, detection.project)
     earlier = [push for push in pushes if push.snapshot_version != detection.from_snapshot_version]
     hint = (
-        " If the change was pushed already, compare with the snapshot before it: "
-        f"{earlier[0].snapshot_version[:12]}, pushed {earlier[0].recorded_at:%Y-%m-%d %H:%M} UTC."
+        " If the change was pushed already, `metaxy migrations generate --from "
+        f"{earlier[0].snapshot_version[:12]}` compares with what was pushed before it, at "
+        f"{earlier[0].recorded_at:%Y-%m-%d %H:%M} UTC."
         if earlier
         else ""
     )

@@ -80,6 +80,7 @@ def rolled_back(
     began = time.monotonic()
     states = read_states(store)
     state = _found(states, migration_id)
+    migration_id = state.migration_id
     if state.status == "rolled_back":
         return RollbackResult(migration_id=migration_id, status="skipped")
     if not force:
@@ -118,6 +119,15 @@ def rolled_back(
 def _found(states: Mapping[str, MigrationState], migration_id: str) -> MigrationState:
     if migration_id in states:
         return states[migration_id]
+    begun = [name for name in states if name.startswith(migration_id)]
+    if len(begun) == 1:
+        return states[begun[0]]
+    if begun:
+        raise MigrationError(
+            f"Several migrations begin with '{migration_id}': {listed(sorted(begun))}. Give more "
+            "of the id.",
+            migration=migration_id,
+        )
     raise MigrationError(
         f"Nothing is recorded of a migration '{migration_id}' in this lake, so there is nothing "
         f"to take back; there are {listed(sorted(states))}.{did_you_mean(migration_id, states)}",
