@@ -102,7 +102,7 @@ class PersistManager:
         has none. The store must stay open until it is collected.
 
         Args:
-            filters, columns, table_version: As `MetadataStore.read_metadata` takes them.
+            filters: See `MetadataStore.read_metadata`, as for `columns` and `table_version`.
 
         Raises:
             StorageNotRegisteredError: The table is registered nowhere along the chain.
