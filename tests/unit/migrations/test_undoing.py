@@ -1,3 +1,5 @@
+"""How a rollback finds the migration that is meant."""
+
 import pytest
 
 from metaxy.errors import MigrationError
