@@ -120,7 +120,7 @@ def test_missing_provenance_is_told(store: DeltaMetadataStore) -> None:
     """With the fields that it must have."""
     assert reasons(store, GOOD.drop(BY_FIELD)) == [
         "'metaxy_provenance_by_field' is missing: a struct of texts with the fields 'audio', "
-        "'frames', as resolve_update gives it"
+        "'frames': of a root the versions that you choose, else as resolve_update gives it"
     ]
 
 
@@ -196,7 +196,7 @@ def test_all_faults_come_at_once(store: DeltaMetadataStore) -> None:
 
     assert reasons(store, frame) == [
         "'metaxy_provenance_by_field' is missing: a struct of texts with the fields 'audio', "
-        "'frames', as resolve_update gives it",
+        "'frames': of a root the versions that you choose, else as resolve_update gives it",
         "'metaxy_x' begins with 'metaxy_', which is reserved for metaxy's own columns: rename it",
         "'path' is Float64, and the table has String: cast it, or write it under another name, or "
         "drop the feature's metadata to begin anew",
@@ -215,6 +215,15 @@ def test_what_is_no_frame_is_refused(store: DeltaMetadataStore, given: Any) -> N
             MetadataSchemaError, match=r"is a .*, which is no data frame that Narwha"
         ):
             use("video", given)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_a_whole_increment_is_no_frame(store: DeltaMetadataStore, *, lazy: bool) -> None:
+    """Its parts are."""
+    increment: Any = store.resolve_update("transcript", lazy=lazy)
+
+    with pytest.raises(MetadataSchemaError, match=r"a whole increment\. .* increment\.added, then"):
+        store.write_metadata("transcript", increment)
 
 
 def _resolve(store: DeltaMetadataStore) -> Callable[[str, Any], object]:
@@ -260,13 +269,26 @@ def test_filters_must_be_filters_on_something(store: DeltaMetadataStore) -> None
     """Of a known feature, on known columns, in SQL or as an expression, by feature or not."""
     with pytest.raises(FilterError, match=r"uses a column that the records do not have.*'path'"):
         store.read_metadata("video", filters=[nw.col("size") > 1])
+    with pytest.raises(FilterError) as misspelt:
+        store.read_metadata("video", filters=["pth = 'p'"])
+    assert str(misspelt.value) == (
+        "A filter uses a column that the records do not have: 'pth' in \"pth = 'p'\". "
+        "They have: 'id', 'path'. Did you mean 'path'?"
+    )
+    with pytest.raises(FilterError, match=r"They have: 'id', 'path'\. A text is .*: 'holiday'\.$"):
+        store.read_metadata("video", filters=["id = holiday"])
+    with pytest.raises(
+        FilterError, match=r"'video' uses a column .* have: 'siz' in 'siz > 1'\. It"
+    ):
+        store.resolve_update("transcript", filters={"video": ["path = 'p'", "siz > 1"]})
     with pytest.raises(FilterError):
         store.read_metadata("video", filters=["size >"])
     with pytest.raises(FilterError, match=r"True is a bool, which is no filter"):
         store.read_metadata("video", filters=[True])  # pyright: ignore[reportArgumentType]
     with pytest.raises(FilterError, match=r"conditions on one feature are wanted"):
         store.read_metadata("video", filters={"video": ["id = 'a'"]})  # pyright: ignore[reportArgumentType]
-    with pytest.raises(FilterError, match=r"a filter for 'vidio', which is neither.*mean 'video'"):
+    wrong = r"for 'vidio', which is neither 'transcript' .* upstreams: 'video'\. Did .*mean 'video'"
+    with pytest.raises(FilterError, match=wrong):
         store.resolve_update("transcript", filters={"vidio": ["id = 'a'"]})
     with pytest.raises(FilterError, match=r"give a mapping from features to filters"):
         store.resolve_update("transcript", filters=["id = 'a'"])  # pyright: ignore[reportArgumentType, reportCallIssue]
@@ -304,8 +326,8 @@ def test_parents_are_checked_like_records(store: DeltaMetadataStore) -> None:
         store.write_metadata("chunk", None, expanded_parents=pl.DataFrame({"id": ["z", "z"]}))
     assert "expanded_parents of 'chunk' can't be recorded" in str(raised.value)
     assert raised.value.reasons == (
-        "'metaxy_provenance_by_field' is missing: a struct of texts with the fields 'default', as "
-        "resolve_update gives it",
+        "'metaxy_provenance_by_field' is missing: a struct of texts with the fields 'default': of "
+        "a root the versions that you choose, else as resolve_update gives it",
         "1 id more than once: id='z' (2 rows); write one row a record",
     )
 

@@ -30,12 +30,13 @@ def runtime_filters(
             f"as {{'{plan.key}': [...]}}, or use global_filters=[...]."
         )
     by_feature = {FeatureKey(key): conditions(each) for key, each in (filters or {}).items()}
-    known = [*(str(each.upstream) for each in plan.inputs), str(plan.key)]
+    upstreams = sorted(str(each.upstream) for each in plan.inputs)
+    known = [*upstreams, str(plan.key)]
     for key in by_feature:
         if str(key) not in known:
             raise FilterError(
                 f"There is a filter for '{key}', which is neither '{plan.key}' nor one of its "
-                f"upstreams: {listed(sorted(known))}.{did_you_mean(str(key), known)}"
+                f"upstreams: {listed(upstreams)}.{did_you_mean(str(key), known)}"
             )
     return RuntimeFilters(by_feature, conditions(global_filters))
 

@@ -10,6 +10,7 @@ from narwhals.typing import IntoFrame
 from metaxy.errors import FilterError, MetadataSchemaError, VersioningEngineMismatchError
 from metaxy.models.filters import SqlFilter
 from metaxy.versioning.scope import Condition
+from metaxy.versioning.types import Increment, LazyIncrement
 
 Filter = nw.Expr | pl.Expr | str
 """A condition on records: a Narwhals or Polars expression, or SQL text."""
@@ -52,6 +53,11 @@ def _known_frame(frame: object, *, what: str) -> nw.DataFrame[Any] | nw.LazyFram
     try:
         return nw.from_native(cast("pl.DataFrame", frame))
     except TypeError as error:
+        if isinstance(frame, Increment | LazyIncrement):
+            raise MetadataSchemaError(
+                f"{what} is a whole increment. Give its parts, one after the other: "
+                "increment.added, then increment.changed."
+            ) from error
         raise MetadataSchemaError(
             f"{what} is a {type(frame).__name__}, which is no data frame that Narwhals knows. "
             "Give a Polars, pandas or PyArrow frame, or another that Narwhals supports."

@@ -247,7 +247,8 @@ def _struct_reasons(schema: pl.Schema, own: Sequence[FieldKey]) -> list[str]:
         return [
             (
                 f"'{PROVENANCE_BY_FIELD}' is missing: a struct of texts with the fields "
-                f"{listed(wanted)}, as resolve_update gives it"
+                f"{listed(wanted)}: of a root the versions that you choose, else as resolve_update "
+                "gives it"
             )
         ]
     reasons: list[str] = []

@@ -117,7 +117,7 @@ class Question:
             expected = _none_of(expected)
         else:
             names = {*self.expected.collect_schema(), *self._stored_names()}
-            raise needs_other_columns(self.plan.key, names)
+            raise needs_other_columns(self.plan.key, condition, names)
         if stored is not None and by_stored:
             stored = fulfilling(stored, [condition])
         elif stored is not None and not told_by_input:

@@ -23,7 +23,7 @@ from typing import Final
 import narwhals as nw
 import polars as pl
 
-from metaxy.errors import FilterError, listed
+from metaxy.errors import FilterError, did_you_mean, listed
 from metaxy.graph.plan import InputPlan
 from metaxy.models.filters import SqlFilter
 from metaxy.models.keys import FeatureKey
@@ -68,10 +68,10 @@ def fulfilling(frame: pl.LazyFrame, conditions: Iterable[Condition]) -> pl.LazyF
         try:
             frame = _fulfilling(frame, condition)
         except _MISSING as error:
-            columns = sorted(each for each in frame.collect_schema() if not each.startswith(PREFIX))
+            names = frame.collect_schema().names()
+            told, there = _columns_told(condition, names)
             raise FilterError(
-                "A filter uses a column that the records do not have. "
-                f"They have: {listed(columns, limit=50)}."
+                f"A filter uses a column that the records do not have{told}. They have: {there}"
             ) from error
     return frame
 
@@ -131,13 +131,27 @@ def tells_records_apart(condition: Condition, schema: Mapping[str, pl.DataType])
         return False
 
 
-def needs_other_columns(feature: FeatureKey, names: Iterable[str]) -> FilterError:
+def needs_other_columns(
+    feature: FeatureKey, condition: Condition, names: Iterable[str]
+) -> FilterError:
     """The error for a condition on a feature that doesn't have its columns."""
-    columns = sorted(name for name in names if not name.startswith(PREFIX))
+    told, there = _columns_told(condition, names)
     return FilterError(
-        f"A filter on '{feature}' uses a column that it does not have. "
-        f"It has: {listed(columns, limit=50)}."
+        f"A filter on '{feature}' uses a column that it does not have{told}. It has: {there}"
     )
+
+
+def _columns_told(condition: Condition, names: Iterable[str]) -> tuple[str, str]:
+    """Which columns a condition lacks, where that can be told, and which there are."""
+    columns = sorted(name for name in names if not name.startswith(PREFIX))
+    there = f"{listed(columns, limit=50)}."
+    if not isinstance(condition, SqlFilter):
+        return "", there
+    lacking = [name for name in condition.columns if name not in {*names}]
+    if not lacking:
+        return "", there
+    hint = did_you_mean(lacking[0], columns) or f" A text is written in quotes: '{lacking[0]}'."
+    return f": {listed(lacking)} in {condition.sql!r}", there + hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +195,9 @@ def input_scope(
     own = filters.by_feature.get(plan.upstream, ())
     known = {*plan.upstream_id_columns, *plan.declared_columns} if schema is None else {*schema}
     is_known = schema is not None or bool(plan.declared_columns)
-    if is_known and not all(can_tell_by_name(each, known) for each in own):
-        raise needs_other_columns(plan.upstream, known)
+    for condition in own if is_known else ():
+        if not can_tell_by_name(condition, known):
+            raise needs_other_columns(plan.upstream, condition, known)
     everywhere = tuple(each for each in filters.everywhere if can_tell_by_name(each, known))
     original = {new: old for old, new in plan.rename.items()}
     names = {original.get(new, new): new for new in plan.id_columns}
