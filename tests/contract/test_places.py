@@ -44,6 +44,32 @@ def test_a_root_that_delta_would_misread_is_refused(
     assert named in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("root", "told"),
+    [
+        ("", "root_path is empty: give a folder, such as 'lake'; '.' is the current one."),
+        (
+            "s3:/bucket/lake",
+            "root_path is 's3:/bucket/lake': is 's3://bucket/lake' meant? "
+            "A folder of that name is './s3:/…'.",
+        ),
+    ],
+)
+def test_a_root_that_is_surely_a_slip_is_refused(root: str, told: str) -> None:
+    """A variable that is empty, or a slash too few, would make a lake in the current folder."""
+    with pytest.raises(ConfigError) as raised:
+        DeltaMetadataStore(root, graph=films())
+
+    assert str(raised.value) == told
+
+
+def test_a_folder_may_be_called_like_a_uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When it is said to be one."""
+    monkeypatch.chdir(tmp_path)
+
+    assert DeltaMetadataStore("./s3:/lake", graph=films()).root_path == f"{tmp_path}/s3:/lake"
+
+
 def test_a_relative_root_is_taken_from_where_the_store_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,8 @@ from metaxy.config.tree import ARGUMENT, DEFAULT, Entries, Entry, Fault, flatten
 DEFAULT_STORE = "dev"
 DEFAULT_ROOT = ".metaxy/lake"
 
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""Also with a slash too few, which the store refuses by the name that was given."""
 
 
 @dataclass(frozen=True, slots=True)

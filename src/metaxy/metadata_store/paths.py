@@ -17,6 +17,7 @@ Layout = Literal["nested", "flat"]
 TABLE_SUFFIX = ".delta"
 _UNUSABLE = re.compile(r"[\x00-\x1f\x7f\[\]\\^|]|%[0-9A-Fa-f]{2}")
 """What delta-rs can't have in a local path; `%41` is read as `A` (each was tried out)."""
+_URI_OF_ONE_SLASH = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?!/)")
 _UNUSABLE_IN_URI = re.compile(r"[\x00-\x1f\x7f\[\]\\^|?#%*]|(?<=[^:/])//|/\.\.?(?=/|$)")
 """In a URI `a?b` and `a#b` would be the lake `a`; `*` would be a pattern."""
 
@@ -27,13 +28,25 @@ def absolute_root(root: str | os.PathLike[str]) -> str:
     Relative paths are taken from the folder that is current now, not when the lake is used.
 
     Raises:
-        ConfigError: delta-rs would take the path for another one, or fail on it.
+        ConfigError: It is empty or a URI with a slash too few, or delta-rs would take the path for
+            another one, or fail on it.
     """
     text = os.fspath(root)
     if text.startswith("file://"):
         text = text.removeprefix("file://")
+    if not text:
+        raise ConfigError(
+            "root_path is empty: give a folder, such as 'lake'; '.' is the current one.",
+            setting="root_path",
+        )
     if "://" in text:
         return _usable_uri(text.rstrip("/"))
+    if slip := _URI_OF_ONE_SLASH.match(text):
+        raise ConfigError(
+            f"root_path is {redact(text)!r}: is '{slip[1]}://{redact(text[slip.end() :])}' meant? "
+            f"A folder of that name is './{slip[1]}:/…'.",
+            setting="root_path",
+        )
     root = os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111 -- text in, text out
     wrong = sorted({found[0] for found in _UNUSABLE.finditer(root)})
     if wrong:
