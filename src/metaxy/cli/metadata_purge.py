@@ -92,11 +92,15 @@ def _plan(store: MetadataStore, result: PurgeResult) -> str:
     rows = sum(each.rows for each in result.tables.values())
     files = sum(len(each.files) for each in result.tables.values())
     tags = sorted({tag for each in result.tables.values() for tag in each.tags})
-    lost = f", which the tags {listed(tags)} need," if tags else ""
+    lost = f", which {_needing(tags)}," if tags else ""
     return (
         f"Erase {counted(rows, 'row')} and {counted(files, 'file')}{lost} of "
         f"{listed(list(map(str, result.tables)))} from {store.display()}"
     )
+
+
+def _needing(tags: Sequence[str]) -> str:
+    return f"the tag {listed(tags)} needs" if len(tags) == 1 else f"the tags {listed(tags)} need"
 
 
 def _tell(name: str, result: PurgeResult, *, is_dry: bool, as_json: bool) -> None:
@@ -115,7 +119,9 @@ def _tell(name: str, result: PurgeResult, *, is_dry: bool, as_json: bool) -> Non
     elif is_dry:
         output.message("Would erase:")
     for key, each in result.tables.items():
-        output.data(f"{key}: {counted(each.rows, 'row')}, {counted(len(each.files), 'file')}")
+        lost = f", which {_needing(each.tags)}" if each.tags else ""
+        files = counted(len(each.files), "file")
+        output.data(f"{key}: {counted(each.rows, 'row')}, {files}{lost}")
     left = sum(len(each.uncommitted) for each in result.tables.values())
     if left:
         output.message(

@@ -233,6 +233,26 @@ def test_records_are_purged(metaxy: Cli) -> None:
     assert records(metaxy, "video/crop") == 1
 
 
+def test_a_purge_tells_the_tags_that_it_breaks(metaxy: Cli) -> None:
+    """Before it asks, in the plan and afterwards."""
+    purge = ("metadata", "purge", "video", "--id", "id=a")
+    assert metaxy("tag", "first").code == 0
+    assert (
+        "1 row and 1 file, which the tag 'first' needs, of"
+        in metaxy("metadata", "purge", "video/crop", "--id", "id=b").err
+    )
+    assert metaxy("tag", "second").code == 0
+
+    asked, planned, done = metaxy(*purge), metaxy(*purge, "--dry-run"), metaxy(*purge, "--yes")
+
+    assert "2 files, which the tags 'first', 'second' need, of" in asked.err
+    assert planned.out.splitlines() == [
+        "video: 1 row, 1 file, which the tags 'first', 'second' need",
+        "video/crop: 1 row, 1 file, which the tags 'first', 'second' need",
+    ]
+    assert done.out == planned.out
+
+
 @pytest.mark.parametrize("options", [(), ("--id", "id=a", "--filter", "id = 'a'"), ("--id", "a")])
 def test_a_purge_of_nothing_in_particular_is_refused(metaxy: Cli, options: tuple[str, ...]) -> None:
     """Either ids or a condition."""
