@@ -469,6 +469,8 @@ def test_a_tag_is_removed_by_another_row(store: MetadataStore) -> None:
         assert pinned_versions(store)[FeatureKey("video")] == {3}
         with pytest.raises(TagNotFoundError, match=r"it has 't'\. Did you mean 't'\?"):
             store.read_metadata("video", table_version="T")
+        with pytest.raises(TagNotFoundError, match=r"'2026-11-01'; .* was a time meant, such as d"):
+            store.read_metadata("video", table_version="2026-11-01")
 
 
 def test_a_name_is_given_once(store: MetadataStore) -> None:

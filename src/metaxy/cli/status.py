@@ -131,7 +131,8 @@ def _notes(opened: OpenStore, status: FeatureStatus) -> list[str]:
         notes.append(status.unanswered)
     if status.waits_for:
         upstreams = listed(map(str, status.waits_for))
-        notes.append(f"no records of the current version of its upstream {upstreams} yet.")
+        noun = "upstream" if len(status.waits_for) == 1 else "upstreams"
+        notes.append(f"no records of the current version of its {noun} {upstreams} yet.")
     if status.has_older_versions:
         notes.append("the store has records of older versions of it only.")
     if status.counts_parents and (status.added or status.changed):

@@ -83,8 +83,11 @@ def found_tag(store: StoreInterface, name: str) -> Tag:
     if name in tags:
         return tags[name]
     there = f"it has {listed(tags)}" if tags else "it has none"
+    hint = did_you_mean(name, tags)
+    if name[:1].isdigit():
+        hint = " A tag begins with a letter; was a time meant, such as datetime(2026, 11, 1)?"
     raise TagNotFoundError(
-        f"{store.display()} has no tag {name!r}; {there}.{did_you_mean(name, tags)}",
+        f"{store.display()} has no tag {name!r}; {there}.{hint}",
         tag=name,
         store=store.display(),
     )

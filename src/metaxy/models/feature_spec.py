@@ -176,14 +176,14 @@ class FeatureSpec(FrozenModel):
             yield f"'id_columns' has {listed(reserved)}; 'metaxy_' is reserved for system columns"
         if not self.fields:
             yield "'fields' is empty: leave it out for the one field 'default'"
-        yield from _repeated("fields", [str(field.key) for field in self.fields])
+        yield from _repeated("fields", [str(field.key) for field in self.fields], "field")
 
 
-def _repeated(argument: str, names: Iterable[str]) -> Iterable[str]:
-    """Tell names that would be one column where case is ignored."""
+def _repeated(argument: str, names: Iterable[str], noun: str = "column") -> Iterable[str]:
+    """Tell names that would be one where case is ignored."""
     spellings: dict[str, list[str]] = {}
     for name in names:
         spellings.setdefault(name.casefold(), []).append(name)
     for same in spellings.values():
         if len(same) > 1:
-            yield f"'{argument}' names one column more than once: {listed(same)}"
+            yield f"'{argument}' names one {noun} more than once: {listed(same)}"

@@ -32,6 +32,20 @@ def test_a_new_lake_is_pending(project: Path, metaxy: Cli) -> None:
     assert not (project / "lake").exists()
 
 
+def test_all_that_a_feature_waits_for_is_told(project: Path, metaxy: Cli) -> None:
+    """In one line."""
+    source = (project / "demo_features.py").read_text()
+    (project / "demo_features.py").write_text(
+        source.replace("deps=[FeatureDep(Crop)]", "deps=[FeatureDep(Crop), FeatureDep(Video)]")
+    )
+
+    ended = metaxy("status", "video/faces")
+
+    assert ended.err.splitlines()[1] == (
+        "video/faces: no records of the current version of its upstreams 'video', 'video/crop' yet."
+    )
+
+
 def test_each_feature_is_counted_against_what_it_is_made_from(
     metaxy: Cli, write_root: WriteRoot, compute: Compute
 ) -> None:

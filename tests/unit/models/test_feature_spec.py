@@ -176,7 +176,7 @@ def test_every_fault_of_the_values_is_told() -> None:
         "'id_columns' has an empty name",
         "'id_columns' names one column more than once: 'ID', 'id'",
         "'id_columns' has 'metaxy_id'; 'metaxy_' is reserved for system columns",
-        "'fields' names one column more than once: 'x', 'X'",
+        "'fields' names one field more than once: 'x', 'X'",
     )
 
 
