@@ -20,13 +20,19 @@ class MomentType(click.ParamType[Moment]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> Moment:
         """Tell a version and a time by their form; all else is the name of a tag."""
-        del param, ctx
         text = str(value)
         if text.isascii() and text.isdigit():
             return int(text)
         try:
             return datetime.fromisoformat(text).astimezone()
         except ValueError:
+            if text[:1].isdigit():
+                self.fail(
+                    f"{text!r} is no time, such as 2026-11-01 or 2026-11-01T12:00, and no tag, "
+                    "which begins with a letter.",
+                    param,
+                    ctx,
+                )
             return text
 
 

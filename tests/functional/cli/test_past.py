@@ -209,3 +209,12 @@ def test_a_time_without_a_zone_is_local() -> None:
     }
 
     assert {text: MomentType().convert(text, None, None) for text in wanted} == wanted
+
+
+@pytest.mark.parametrize("typed", ["2026-13-45", "2026-11-01T25:00", "1.0"])
+def test_what_begins_like_a_time_and_is_none_is_refused(metaxy: Cli, typed: str) -> None:
+    """It can't be a tag either."""
+    ended = metaxy("status", "--at", typed)
+
+    assert ended.code == 1
+    assert f"{typed!r} is no time, such as 2026-11-01 or 2026-11-01T12:00, and no tag" in ended.err
