@@ -98,9 +98,9 @@ def _print(opened: OpenStore, statuses: Sequence[FeatureStatus]) -> None:
         ],
         numbers=("records", "added", "changed", "removed"),
     )
-    notes = [f"{each.key}: {note}" for each in statuses for note in _notes(opened, each)]
+    notes = [f"{each.key}: {note}" for each in statuses for note in _notes(each)]
     notes += _other_stores(opened, statuses)
-    roots = [str(each.key) for each in statuses if each.state == "not_compared"]
+    roots = [str(each.key) for each in statuses if _could_be_compared(each)]
     if roots:
         notes.append(f"Not compared: roots. resolve_update(…, samples=…) of {listed(roots)} can.")
     if notes:
@@ -123,7 +123,7 @@ def _other_stores(opened: OpenStore, statuses: Sequence[FeatureStatus]) -> list[
     return [f"Fallback store '{name}': {store}." for name, store in stores.items()]
 
 
-def _notes(opened: OpenStore, status: FeatureStatus) -> list[str]:
+def _notes(status: FeatureStatus) -> list[str]:
     notes: list[str] = []
     if status.error is not None:
         notes.append(status.error)
@@ -139,10 +139,14 @@ def _notes(opened: OpenStore, status: FeatureStatus) -> list[str]:
         columns = ", ".join(status.grain)
         notes.append(f"added and changed count what it is made from, by {columns}.")
     if status.state == "not_written" and not status.has_older_versions:
-        source = _source_name(opened, status)
-        there = "" if source is None else f" of its own; they are read from '{source}'"
-        notes.append(f"a root without records{there}; write_metadata(…) adds the first.")
+        notes.append("a root without records; write_metadata(…) adds the first.")
     return notes
+
+
+def _could_be_compared(status: FeatureStatus) -> bool:
+    """Whether it is a root of which this store has what samples would be compared with."""
+    is_own = status.source is not None and not status.source.is_fallback
+    return status.state == "not_compared" and is_own
 
 
 def _summary(statuses: Sequence[FeatureStatus]) -> str:

@@ -25,8 +25,8 @@ FeatureState = Literal["in_sync", "pending", "waiting", "not_compared", "not_wri
 - in_sync: nothing is to be computed or removed.
 - pending: something is.
 - waiting: an upstream that it needs has never had records of its current version.
-- not_compared: a root with records; only its samples could tell more.
-- not_written: a root that has never had records of its current version.
+- not_compared: a root with records, here or in a fallback; only its samples could tell more.
+- not_written: a root that has never had records of its current version anywhere along the chain.
 - failed: asking ended in an error.
 """
 
@@ -156,8 +156,7 @@ def _located(store: MetadataStore, plan: FeaturePlan, status: FeatureStatus) -> 
 def _compared(store: MetadataStore, plan: FeaturePlan, status: FeatureStatus) -> FeatureStatus:
     """Add what is to be done."""
     if plan.is_root:
-        was_written = status.last_write_at is not None and not status.has_older_versions
-        return replace(status, state="not_compared" if was_written else "not_written")
+        return replace(status, state="not_compared" if status.source else "not_written")
     missing = tuple(each.upstream for each in plan.inputs if not _was_written(store, each.upstream))
     needed = {each.upstream for each in plan.inputs if not each.optional}
     increment = _narrow(store.resolve_update(plan.key, lazy=True)).collect()

@@ -168,19 +168,17 @@ def test_the_store_that_a_feature_comes_from_is_named(
 
     assert ended.code == 2
     assert TIME.sub("TIME", ended.out).splitlines() == [
-        "feature      state        records  added  changed  removed  source  last write",
-        "video        not written        0      -        -        -  dev     -",
-        "video/crop   pending            0      1        0        0  other   -",
-        "video/faces  in sync            1      0        0        0  branch  TIME",
+        "feature      state         records  added  changed  removed  source  last write",
+        "video        not compared        0      -        -        -  dev     -",
+        "video/crop   pending             0      1        0        0  other   -",
+        "video/faces  in sync             1      0        0        0  branch  TIME",
     ]
     assert ended.err.splitlines() == [
         "",
-        "video: a root without records of its own; they are read from 'dev'; "
-        "write_metadata(…) adds the first.",
         f"Fallback store 'dev': DeltaMetadataStore({project}/lake).",
         f"Fallback store 'other': DeltaMetadataStore({project}/other_lake).",
         "",
-        "Pending: 2 of 3 features.",
+        "Pending: 1 of 3 features.",
     ]
     told = metaxy("status", "--store", "branch", "--json").data["features"]
     assert [each["source"] for each in told] == ["dev", "other", "branch"]

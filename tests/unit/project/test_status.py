@@ -126,8 +126,8 @@ def test_an_optional_upstream_is_not_waited_for(folder: Path) -> None:
     assert status.waits_for == (FeatureKey("label"),)
 
 
-def test_a_fallback_store_counts_for_upstreams_only(folder: Path) -> None:
-    """The records of a feature are those of the store that they will be written to."""
+def test_what_a_fallback_store_has_counts_for_upstreams(folder: Path) -> None:
+    """What is computed is written to the store itself; roots that are read need not be there."""
     declared_expansion()
     behind = DeltaMetadataStore(folder / "prod")
     with behind.open("write"):
@@ -137,7 +137,7 @@ def test_a_fallback_store_counts_for_upstreams_only(folder: Path) -> None:
         root = feature_status(store, FeatureKey("video"))
         child = feature_status(store, FeatureKey("frame"))
 
-    assert (root.state, root.records) == ("not_written", 0)
+    assert (root.state, root.records) == ("not_compared", 0)
     assert root.source == FeatureSource(behind.display(), place=(0,))
     assert (child.state, child.added, child.source) == ("pending", 2, None)
 
