@@ -14,6 +14,7 @@ from lakes import Lake
 from metaxy.errors import MetadataSchemaError, MigrationRefusedError
 from metaxy.graph.graph import FeatureGraph
 from metaxy.metadata_store.base import MetadataStore
+from metaxy.metadata_store.chain import Scan
 from metaxy.migrations.carrying import Carrying, CarryResult, carry, plan_carrying
 from metaxy.migrations.rollback import RollbackCounts, roll_back_feature
 from metaxy.models.columns import ColumnSpec
@@ -222,11 +223,121 @@ def test_what_was_made_from_a_later_upstream_record_waits_for_it(lake: Lake) -> 
         store.write_metadata("video", videos(("a", "a2", "f1")))
         assert [update(store, key) for key in ("transcript", "summary")] == [[0, 1, 0]] * 2
     with lake.store(graph=NEW).open("write") as store:
-        assert _counts(carry(store, _asked("summary"))) == (2, 0, 1, 0)
+        assert _counts(carry(store, _asked("summary"))) == (2, 1, 0, 0)
         assert _answer(store, "transcript") == _answer(store, "summary") == ([], ["a"], [])
         assert [carry(store, _asked(key)).rows for key in ("transcript", "summary")] == [1, 0]
         assert _answer(store, "transcript") == ([], [], [])
         assert _answer(store, "summary") == ([], ["a"], [])
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_what_was_made_from_a_record_of_another_run_is_not_taken_for_made_without_it(
+    lake: Lake, *, is_gone: bool
+) -> None:
+    """A day had that transcript, and a report, too: deleted, it makes both out of date."""
+    old, new = _of_days(), _of_days(audio_only=True)
+    with lake.store(graph=old).open("write") as store:
+        store.write_metadata("video", VIDEOS.with_columns(day=pl.lit("Monday"), n=1))
+        for key in ("transcript", "day", "report"):
+            update(store, key)
+    with lake.store(graph=new).open("write") as store:
+        due = polars(store.resolve_update("transcript").added)
+        store.write_metadata("transcript", due.filter(pl.col("id") == "b"))
+        if is_gone:
+            store.delete_metadata("transcript", ["id = 'b'"])
+        results = [
+            carry(store, replace(_asked(key, old, new), carried=frozenset(new)))
+            for key in ("transcript", "day", "report")
+        ]
+        store.delete_metadata("transcript", ["id = 'b'"])
+        days, reports = (store.resolve_update(key) for key in ("day", "report"))
+
+    assert [_counts(each) for each in results] == [(2, 0, 0, 1), (0, 1, 0, 0), (2, 1, 0, 0)]
+    assert polars(days.changed)["day"].to_list() == ["Monday"]
+    assert (ids(reports.added), ids(reports.changed), ids(reports.removed)) == ([], ["b"], [])
+
+
+def test_a_group_that_a_backfill_adds_to_is_out_of_date(lake: Lake) -> None:
+    """The record that it added was in no group that anything was made from."""
+    old, new = _of_days(), _of_days(audio_only=True)
+    with lake.store(graph=old).open("write") as store:
+        store.write_metadata("video", VIDEOS.with_columns(day=pl.lit("Monday"), n=1))
+        for key in ("transcript", "day"):
+            update(store, key)
+    with lake.store(graph=new).open("write") as store:
+        more = videos(("d", "d1", "f1")).with_columns(day=pl.lit("Monday"), n=1)
+        store.write_metadata("video", more)
+        store.write_metadata("transcript", polars(store.resolve_update("transcript").added), RUN)
+        asked = replace(_asked("day", old, new), carried=frozenset(new))
+
+        assert _counts(carry(store, asked)) == (1, 0, 0, 0)
+        assert polars(store.resolve_update("day").changed)["day"].to_list() == ["Monday"]
+
+
+def test_what_happens_between_two_looks_at_an_upstream_blesses_nothing(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old code writes a transcript again, and another run carries it."""
+    _filled(lake)
+    with lake.store(graph=NEW).open("write") as store:
+        carry(store, _asked("transcript"))
+        scan_chain, looks = store.scan_chain, list[str]()
+
+        def scanned_while_others_write(key: FeatureKey, feature_version: str | None) -> Scan | None:
+            scan = scan_chain(key, feature_version)
+            looks.append(str(key))
+            if looks == ["transcript"]:
+                with lake.store(graph=OLD).open("write") as others:
+                    others.write_metadata("video", videos(("a", "a2", "f1")))
+                    update(others, "transcript")
+                with lake.store(graph=NEW).open("write") as others:
+                    carry(others, _asked("transcript"))
+            return scan
+
+        monkeypatch.setattr(store, "scan_chain", scanned_while_others_write)
+        carry(store, _asked("summary"))
+        monkeypatch.undo()
+
+        assert looks.count("transcript") == 2
+        assert _answer(store, "transcript") == ([], [], [])
+        assert _answer(store, "summary") == ([], ["a"], [])
+
+
+def test_what_is_made_from_records_of_a_fallback_waits_for_its_migration(lake: Lake) -> None:
+    """Carried before, nothing of it would be expected; the plan says so, too."""
+    behind = lake.another()
+    _filled(behind, keys=["transcript"])
+    with lake.store(graph=OLD, fallback_stores=[behind.store(graph=OLD)]).open("write") as store:
+        update(store, "summary")
+    with lake.store(graph=NEW, fallback_stores=[behind.store(graph=NEW)]).open("write") as store:
+        plan = plan_carrying(store, _asked("summary"))
+        with pytest.raises(MigrationRefusedError, match="Apply the migration there first") as no:
+            carry(store, _asked("summary"))
+        assert no.value.reasons == plan.refusals
+    with behind.store(graph=NEW).open("write") as store:
+        carry(store, _asked("transcript"))
+    with lake.store(graph=NEW, fallback_stores=[behind.store(graph=NEW)]).open("write") as store:
+        assert _counts(carry(store, _asked("summary"))) == (3, 0, 0, 0)
+        assert _answer(store, "summary") == ([], [], [])
+
+
+def test_a_new_upstream_must_have_been_computed(lake: Lake) -> None:
+    """Else all records would be reported as removed, and be computed again later."""
+    new = graph_of(
+        feature("video", fields=["audio", "frames"]),
+        feature("voice", deps=["video"]),
+        feature("transcript", deps=["video", "voice"]),
+    )
+    _filled(lake)
+    with lake.store(graph=new).open("write") as store:
+        asked = replace(
+            _asked("transcript", new=new), carried=frozenset([FeatureKey("transcript")])
+        )
+        with pytest.raises(MigrationRefusedError, match="Compute 'voice' first"):
+            carry(store, asked)
+        update(store, "voice")
+        assert _counts(carry(store, asked)) == (3, 0, 0, 0)
+        assert _answer(store, "transcript") == ([], [], [])
 
 
 def test_two_at_once_write_each_record_once(versioned_lake: Lake) -> None:

@@ -4,7 +4,7 @@ Which rows are carried, and why no record can be written twice or taken for bett
 told in docs/adr/0006-migrations.md.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -31,14 +31,14 @@ from metaxy.migrations.reconciliation import (
     not_superseded,
     refusals,
     with_states,
+    without_uncertain,
 )
+from metaxy.migrations.upstreams import CarriedUpstream, carried_upstream
 from metaxy.models.keys import FeatureKey
 from metaxy.versioning.inputs import NOTHING_STORED, StoredRows
-from metaxy.versioning.latest import latest_records
 from metaxy.versioning.system_columns import (
     CREATED_AT,
     MATERIALIZATION_ID,
-    PREFIX,
     PROVENANCE,
     PROVENANCE_BY_FIELD,
     STAMPS,
@@ -46,7 +46,6 @@ from metaxy.versioning.system_columns import (
 
 EXAMPLES: Final = 20
 _UNDOING: Final = ":rollback"
-_WRITTEN: Final = f"{PREFIX}written"
 
 
 def run_of(migration_id: str) -> str:
@@ -166,7 +165,7 @@ def plan_carrying(store: MetadataStore, asked: Carrying) -> CarryPlan:
         work = _Work(store, asked)
         found = work.look(plans_only=True)
         if found is not None:
-            refused += work.unnamed(found.records)
+            refused += work.unfit(found.records)
             records = found.records.filter(~pl.col(IS_MARKER))
             examples = _examples(records, work.old.id_columns)
             if not refused:
@@ -210,7 +209,7 @@ def carry(store: MetadataStore, asked: Carrying) -> CarryResult:
         found = work.look()
         if found is None:
             return pl.DataFrame()
-        _check(asked.feature, work.unnamed(found.records))
+        _check(asked.feature, work.unfit(found.records))
         pending = work.pending(found.records, newer)
         carried = carried_records(
             pending,
@@ -286,25 +285,36 @@ class _Work:
         Every table is seen at one moment, so that what counts as in sync under the old definitions
         is given the versions of those very upstream records.
         """
-        self._looks.clear()
+        self._look_at_upstreams()
         own = self._own()
         stored = self._complete(own, self.old.records, self.asked.old)
         if stored.frame is None:
             return None
         current = current_rows(stored.frame, self.old.records, instants=stored.instants)
-        asked = {"current": current, "expected": self._expected(self.old, stored, PROVENANCE)}
-        if not plans_only and not self.unnamed(current):
+        upstream = {each.upstream: self._stored_before(each.upstream) for each in self.old.inputs}
+        asked = {"current": current, "expected": self._expected(self.old, stored, upstream)}
+        if not plans_only and not self.unfit(current):
             as_new = self._complete(own, self.new.records, self.asked.new)
-            asked["wanted"] = self._expected(self.new, as_new, PROVENANCE_BY_FIELD)
+            carried = {each.upstream: self._as_carried(each.upstream) for each in self.new.inputs}
+            for name, text in self._wanted_by(carried.values()).items():
+                upstream = {key: each.rows(text) for key, each in carried.items()}
+                asked[name] = self._expected(self.new, as_new, upstream)
         frames = {name: frame for name, frame in asked.items() if frame is not None}
         read = dict(zip(frames, pl.collect_all(list(frames.values())), strict=True))
         records = with_states(read["current"], read.get("expected"), grain=self.old.grain)
-        return _Look(records, read.get("wanted"))
+        wanted, otherwise = read.get("wanted"), read.get("otherwise")
+        if wanted is not None and otherwise is not None:
+            records = without_uncertain(records, wanted, otherwise, grain=self.new.grain)
+        return _Look(records, wanted)
 
-    def unnamed(self, records: pl.LazyFrame | pl.DataFrame) -> tuple[str, ...]:
-        """Why the stored records can't be told apart under the new definition; empty if they can.
+    def unfit(self, records: pl.LazyFrame | pl.DataFrame) -> tuple[str, ...]:
+        """Why the stored records can't be carried, as only the store can tell."""
+        return (*self._unnamed(records), *self._out_of_reach())
 
-        Known from the store only: a table may have columns that no definition names.
+    def _unnamed(self, records: pl.LazyFrame | pl.DataFrame) -> tuple[str, ...]:
+        """Why they can't be told apart under the new definition; empty if they can.
+
+        A table may have columns that no definition names.
         """
         lacking = [name for name in self.new.grain if name not in records.collect_schema()]
         if not lacking:
@@ -314,6 +324,33 @@ class _Work:
             "stored ones have no such column. Write a MetadataBackfill that names them."
         )
         return (reason,)
+
+    def _out_of_reach(self) -> Iterator[str]:
+        """Tell which upstreams have nothing that the carried records could be in sync with."""
+        before = {each.upstream for each in self.old.inputs}
+        for each in self.new.inputs:
+            key, now = each.upstream, self._scanned(each.upstream, self.asked.new)
+            if is_affected(key, self.asked.old, self.asked.new):
+                then = self._scanned(key, self.asked.old)
+                if then is None or not then.place or not then.has_rows():
+                    continue
+                if now is None or now.place != then.place or not self._has_carried(now):
+                    yield (
+                        f"'{self.asked.feature}' is made from '{key}', whose records come from the "
+                        f"fallback {then.source}, where '{self.asked.run}' hasn't carried them. "
+                        "Apply the migration there first."
+                    )
+            elif key in before or key in self.asked.carried or each.optional:
+                continue
+            elif now is None or not now.has_rows():
+                yield (
+                    f"'{self.asked.feature}' is made from '{key}', too, now, which has no records "
+                    "yet; without them none of its own would be expected. "
+                    f"Compute '{key}' first."
+                )
+
+    def _has_carried(self, scan: Scan) -> bool:
+        return not scan.frame.filter(self._by_run).head(1).collect().is_empty()
 
     def pending(self, records: pl.DataFrame, newer: Scan | None) -> pl.DataFrame:
         """Those of the records that the new version doesn't have."""
@@ -340,65 +377,76 @@ class _Work:
         )
         return prepared.rows.collect()
 
-    def _expected(self, plan: FeaturePlan, stored: StoredRows, column: str) -> pl.LazyFrame | None:
-        """One row a record that a definition expects, its grain and a column; None for a root."""
+    def _expected(
+        self, plan: FeaturePlan, stored: StoredRows, upstream: Mapping[FeatureKey, StoredRows]
+    ) -> pl.LazyFrame | None:
+        """One row a record that a definition expects: its grain and provenance; None for a root."""
         if plan.is_root:
             return None
-        upstream = {
-            each.upstream: self._upstream(each.upstream, is_new=plan is self.new)
-            for each in plan.inputs
-        }
         with self.store.create_versioning_engine(plan) as engine:
             lazy = engine.resolve(upstream=upstream, stored=stored)
+        column = PROVENANCE if plan is self.old else PROVENANCE_BY_FIELD
         expected = lazy.expected.select(*plan.grain, column)
         return expected.unique(plan.grain, keep="any") if lazy.may_repeat else expected
 
-    def _upstream(self, key: FeatureKey, *, is_new: bool) -> StoredRows:
-        graph = self.asked.new if is_new else self.asked.old
-        plan = graph.plan(key).records
-        scan = self._scanned(key, graph.feature_version(key))
-        if not (is_new and is_affected(key, self.asked.old, self.asked.new)):
-            return self._complete(scan, plan, graph)
-        if scan is None:
-            return NOTHING_STORED
-        by_run = pl.col(MATERIALIZATION_ID) == self.asked.run
-        carried = replace(scan, frame=scan.frame.filter(by_run))
-        return self._unbroken(self._complete(carried, plan, graph), key)
+    def _stored_before(self, key: FeatureKey) -> StoredRows:
+        """An upstream's rows of the old definitions."""
+        old = self.asked.old
+        return self._complete(self._scanned(key, old), old.plan(key).records, old)
 
-    def _unbroken(self, carried: StoredRows, key: FeatureKey) -> StoredRows:
-        """Drop carried upstream records of which somebody has written the old version since."""
-        before = self._scanned(key, self.asked.old.feature_version(key))
-        old, new = (graph.plan(key).records for graph in (self.asked.old, self.asked.new))
-        if before is None or carried.frame is None or set(old.id_columns) != set(new.id_columns):
-            return carried
-        if before.instants and carried.instants and max(before.instants) < min(carried.instants):
-            return carried
-        on = list(new.id_columns)
-        written = latest_records(before.frame, id_columns=on, instants=before.instants).select(
-            *on, pl.col(CREATED_AT).alias(_WRITTEN)
+    def _as_carried(self, key: FeatureKey) -> CarriedUpstream:
+        """An upstream of the new definitions, as far as carried records can be made from it."""
+        old, new = self.asked.old, self.asked.new
+        scan, plan = self._scanned(key, new), new.plan(key).records
+        if not is_affected(key, old, new):
+            return CarriedUpstream(self._complete(scan, plan, new))
+        before = self._scanned(key, old)
+        if scan is None:
+            return CarriedUpstream(NOTHING_STORED)
+        by_run = (
+            self._by_run if before is None or before.place == scan.place else pl.lit(value=False)
         )
-        told = carried.frame.join(written, on=on, how="left", nulls_equal=True)
-        is_unbroken = pl.col(_WRITTEN).is_null() | (pl.col(_WRITTEN) < pl.col(CREATED_AT))
-        return StoredRows(told.filter(is_unbroken).drop(_WRITTEN), carried.instants)
+        carried = replace(scan, frame=scan.frame.filter(by_run))
+        return carried_upstream(
+            self._stored_before(key),
+            self._complete(carried, plan, new),
+            plans=(old.plan(key).records, plan),
+            definition=new.definition(key),
+            with_more=key not in {each.upstream for each in self.old.inputs},
+        )
+
+    def _wanted_by(self, carried: Iterable[CarriedUpstream]) -> Mapping[str, str]:
+        """The expectations to work out, each with a text for versions that aren't known."""
+        if all(each.unknown is None for each in carried):
+            return {"wanted": ""}
+        return {"wanted": "metaxy_one", "otherwise": "metaxy_other"}
+
+    @property
+    def _by_run(self) -> pl.Expr:
+        return pl.col(MATERIALIZATION_ID).eq_missing(self.asked.run)
 
     def _own(self) -> Scan | None:
         """The feature's rows of the old version, in this store only."""
-        key, version = self.asked.feature, self.old.feature_version
-        return self._seen(key, version, self.store.scan_in_store)
+        place = self.store.hash_settings.stamp(self.old.feature_version)
+        return self.store.scan_in_store(self.asked.feature, place)
 
-    def _scanned(self, key: FeatureKey, feature_version: str) -> Scan | None:
+    def _look_at_upstreams(self) -> None:
+        """See each upstream once: what was carried first, then what it was carried from.
+
+        So all that the carried rows were made from is seen, and what was written to the old version
+        after that, too, never the other way round.
+        """
+        self._looks.clear()
+        for graph, plan in ((self.asked.new, self.new), (self.asked.old, self.old)):
+            for each in (*plan.inputs, *self.new.inputs):
+                if each.upstream in graph:
+                    self._scanned(each.upstream, graph)
+
+    def _scanned(self, key: FeatureKey, graph: FeatureGraph) -> Scan | None:
         """An upstream's rows of a version, from wherever they come."""
-        return self._seen(key, feature_version, self.store.scan_chain)
-
-    def _seen(
-        self,
-        key: FeatureKey,
-        feature_version: str,
-        look: Callable[[FeatureKey, str | None], Scan | None],
-    ) -> Scan | None:
-        place = key, self.store.hash_settings.stamp(feature_version)
+        place = key, self.store.hash_settings.stamp(graph.feature_version(key))
         if place not in self._looks:
-            self._looks[place] = look(*place)
+            self._looks[place] = self.store.scan_chain(*place)
         return self._looks[place]
 
     def _complete(self, scan: Scan | None, plan: RecordsPlan, graph: FeatureGraph) -> StoredRows:

@@ -40,6 +40,7 @@ IS_MARKER: Final = f"{PREFIX}is_marker"
 """Whether a row is no record, but says that a parent was expanded to nothing."""
 
 _WANTED: Final = f"{PREFIX}wanted"
+_OTHERWISE: Final = f"{PREFIX}otherwise"
 _IS_UNDONE: Final = f"{PREFIX}is_undone"
 _RESULT_MAY_DIFFER: Final = ("code_version", "id_columns", "lineage")
 
@@ -213,6 +214,28 @@ def with_states(
         .then(pl.lit(IN_SYNC))
         .otherwise(pl.lit(OUT_OF_DATE))
     )
+    return records.with_columns(state.alias(STATE))
+
+
+def without_uncertain(
+    records: pl.DataFrame, wanted: pl.DataFrame, otherwise: pl.DataFrame, *, grain: Sequence[str]
+) -> pl.DataFrame:
+    """Take the records for out of date that are made from upstream records nobody can tell.
+
+    Args:
+        records: One row a record of the old version, with its `STATE`.
+        wanted: As `carried_records` takes it.
+        otherwise: The same with other versions in place of those that aren't known.
+    """
+    other = matching_values(wanted, otherwise, on=grain, column=PROVENANCE_BY_FIELD)
+    uncertain = (
+        wanted.with_columns(other.alias(_OTHERWISE))
+        .filter(pl.col(PROVENANCE_BY_FIELD).ne_missing(pl.col(_OTHERWISE)))
+        .with_columns(pl.lit(value=True).alias(_OTHERWISE))
+    )
+    found = matching_values(records, uncertain, on=grain, column=_OTHERWISE)
+    is_uncertain = pl.lit(found).fill_null(value=False) & (pl.col(STATE) == IN_SYNC)
+    state = pl.when(is_uncertain).then(pl.lit(OUT_OF_DATE)).otherwise(pl.col(STATE))
     return records.with_columns(state.alias(STATE))
 
 
