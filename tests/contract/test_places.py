@@ -47,6 +47,7 @@ def test_a_root_that_delta_would_misread_is_refused(
 @pytest.mark.parametrize(
     ("root", "told"),
     [
+        ("gss://bucket/lake", "nothing reads 'gss://'. Did you mean 'gs'? Known are"),
         ("", "root_path is empty: give a folder, such as 'lake'; '.' is the current one."),
         (
             "s3:/bucket/lake",

@@ -20,6 +20,12 @@ from metaxy.metadata_store.web import SCHEMES, WebFolder, check_web_lake, web_fo
 from metaxy.models.keys import SYSTEM_PREFIX
 
 _S3_SCHEMES: Final = ("s3", "s3a")
+_OTHER_SCHEMES: Final = frozenset(
+    "abfs abfss adl az azblob azdls azure b2 cos dbfs file fs gcs gs hdfs hf lakefs memory obs oss "
+    "sftp swift tos uc viewfs webdav webhdfs".split()
+)
+"""What delta-rs 1.6 says that it speaks besides S3; as `opendal+…` it knows some of them, too."""
+
 _LAKE_TABLE: Final = f"{SYSTEM_PREFIX}/lake{TABLE_SUFFIX}/_delta_log/{0:020}.json"
 """What every lake has that anything was written to."""
 
@@ -128,6 +134,7 @@ class Storage:
             check_web_lake(root, options)
             return cls(root, options)
         if _scheme(root) not in _S3_SCHEMES:
+            _check_scheme(root)
             return cls(root, {name: _text(value) for name, value in given.items()})
         environment = os.environ if environment is None else environment
         return cls(root, _s3_options(_named(given), environment))
@@ -245,6 +252,19 @@ class Storage:
             # One who may write need not be allowed to remove; a probe that stays does no harm.
             with suppress(OSError):
                 self.filesystem.rm_file(path)
+
+
+def _check_scheme(root: str) -> None:
+    """Refuse a scheme that no library reads: else the lake would look like an empty one."""
+    scheme = _scheme(root)
+    if scheme and scheme.removeprefix("opendal+") not in {*_OTHER_SCHEMES, *_S3_SCHEMES}:
+        known = sorted({*_OTHER_SCHEMES, *_S3_SCHEMES, *SCHEMES})
+        raise ConfigError(
+            f"root_path is '{redact(root)}', and nothing reads '{scheme}://'."
+            f"{did_you_mean(scheme, known)} Known are {listed(known)}; a path without a scheme is "
+            "a folder.",
+            setting="root_path",
+        )
 
 
 def _scheme(root: str) -> str:
