@@ -61,7 +61,7 @@ def test_a_root_that_is_surely_a_slip_is_refused(root: str, told: str) -> None:
     with pytest.raises(ConfigError) as raised:
         DeltaMetadataStore(root, graph=films())
 
-    assert str(raised.value) == told
+    assert told in str(raised.value)
 
 
 def test_a_folder_may_be_called_like_a_uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,8 +21,35 @@ from metaxy.models.keys import SYSTEM_PREFIX
 
 _S3_SCHEMES: Final = ("s3", "s3a")
 _OTHER_SCHEMES: Final = frozenset(
-    "abfs abfss adl az azblob azdls azure b2 cos dbfs file fs gcs gs hdfs hf lakefs memory obs oss "
-    "sftp swift tos uc viewfs webdav webhdfs".split()
+    [
+        "abfs",
+        "abfss",
+        "adl",
+        "az",
+        "azblob",
+        "azdls",
+        "azure",
+        "b2",
+        "cos",
+        "dbfs",
+        "file",
+        "fs",
+        "gcs",
+        "gs",
+        "hdfs",
+        "hf",
+        "lakefs",
+        "memory",
+        "obs",
+        "oss",
+        "sftp",
+        "swift",
+        "tos",
+        "uc",
+        "viewfs",
+        "webdav",
+        "webhdfs",
+    ]
 )
 """What delta-rs 1.6 says that it speaks besides S3; as `opendal+…` it knows some of them, too."""
 
