@@ -54,12 +54,12 @@ def run_of(migration_id: str) -> str:
 
 
 def undoing_run(run: str) -> str:
-    """The materialization id of the tombstones that take back what a migration has written."""
+    """The materialization id of the rows that take back what a migration has written."""
     return f"{run}{_UNDOING}"
 
 
 def is_of_undoing() -> pl.Expr:
-    """Whether a row has the materialization id of such a tombstone, whichever the migration."""
+    """Whether a row has the materialization id of such a row, whichever the migration."""
     of = pl.col(MATERIALIZATION_ID)
     return (of.str.starts_with(run_of("")) & of.str.ends_with(_UNDOING)).fill_null(value=False)
 

@@ -247,7 +247,7 @@ def not_superseded(
     Args:
         records: One row a stored record, with its `metaxy_created_at`.
         newer: One row a stored row of the new version.
-        undone: Whether a row is a tombstone that says "as if it had never been carried".
+        undone: Whether a row says "as if it had never been carried".
     """
     if newer.is_empty():
         return records

@@ -3,7 +3,8 @@
 A record whose current row is the migration's becomes again what it was when the migration began:
 its row of then is appended once more or, where it had none of that feature version, a tombstone is.
 What others have written since stays. The children of a parent are one in that: as they are
-superseded together, they are taken back together.
+superseded together, they are taken back together. All that is appended names the rollback as its
+run, so that the migration, or a better one, carries the records again when it is applied.
 """
 
 from collections.abc import Sequence
@@ -122,10 +123,10 @@ class _Undoing:
             restored.filter(~pl.col(IS_MARKER)).height, ended.height, self._kept(rows, scan)
         )
         tombstones = self._needed(ended, restored).with_columns(
-            pl.lit(EPOCH, dtype=INSTANT).alias(DELETED_AT),
-            pl.lit(undoing_run(self.run)).alias(MATERIALIZATION_ID),
+            pl.lit(EPOCH, dtype=INSTANT).alias(DELETED_AT)
         )
-        return pl.concat([tombstones, restored], how="diagonal_relaxed").drop(IS_MARKER)
+        appended = pl.concat([tombstones, restored], how="diagonal_relaxed").drop(IS_MARKER)
+        return appended.with_columns(pl.lit(undoing_run(self.run)).alias(MATERIALIZATION_ID))
 
     @property
     def _grain(self) -> tuple[str, ...]:
@@ -176,7 +177,7 @@ class _Undoing:
         current = current_rows(rows, self.plan, instants=scan.instants)
         others = [
             newest.filter(~by_run, ~by_undoing).select(grain),
-            current.filter(~by_run).select(grain),
+            current.filter(~by_run, ~by_undoing).select(grain),
         ]
         names = rows.filter(by_run, pl.col(DELETED_AT).is_null()).select(
             *dict.fromkeys([*grain, *self.plan.id_columns])
