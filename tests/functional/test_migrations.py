@@ -249,6 +249,26 @@ def test_a_write_between_the_plan_and_the_append_is_carried_too(
     assert (done.status, done.rows_affected) == ("completed", 11)
 
 
+def test_an_upstream_that_changes_after_the_plan_is_told_in_the_notes(
+    old: DeltaMetadataStore, store: DeltaMetadataStore
+) -> None:
+    """As many records are carried as planned, and fewer of them are up to date."""
+
+    def write(step: MigrationProgress) -> None:
+        if step.phase == "running" and step.operation == "reconcile_faces":
+            with old.open("write"):
+                old.write_metadata("video", videos(("v3", "a3", "NEW")))
+
+    with store.open("write"):
+        done = apply_migration(store, migration(store), on_progress=write)
+
+    assert done.status == "completed"
+    assert [note for note in done.notes if "'faces'" in note] == [
+        "Of the records of 'faces' that were up to date by the old definitions, 1 can't be by the "
+        "new ones: the lake has changed since it was planned, or they are not expected now."
+    ]
+
+
 def test_a_change_that_may_change_results_is_refused_before_anything_is_written(
     old: DeltaMetadataStore, tmp_path: Path
 ) -> None:

@@ -200,11 +200,21 @@ class MigrationRun:
     def _compare(self, planned: PlannedOperation, carried: CarryResult) -> None:
         foreseen = planned.carry.to_append if planned.carry is not None else 0
         appended = carried.in_sync + carried.out_of_date + carried.orphaned
+        note = None
         if appended != foreseen:
             note = (
                 f"'{planned.feature}' has changed since it was planned: {appended} records were "
                 f"carried, instead of {foreseen}."
             )
+        elif planned.carry and not planned.carry.already:
+            fewer = planned.carry.in_sync - carried.in_sync
+            if fewer > 0:
+                note = (
+                    f"Of the records of '{planned.feature}' that were up to date by the old "
+                    f"definitions, {fewer} can't be by the new ones: the lake has changed since it "
+                    "was planned, or they are not expected now."
+                )
+        if note:
             with self._lock:
                 self._notes.append(note)
 
