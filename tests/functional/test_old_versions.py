@@ -209,8 +209,10 @@ def test_history_is_numbered_right_while_others_write(
     opened = DeltaTables.opened
     to_overtake = [True]
 
-    def overtaken(tables: DeltaTables, path: str, *, version: int | None = None) -> Any:
-        table = opened(tables, path, version=version)
+    def overtaken(
+        tables: DeltaTables, path: str, *, version: int | None = None, to_commit: bool = False
+    ) -> Any:
+        table = opened(tables, path, version=version, to_commit=to_commit)
         if to_overtake and version is None:
             to_overtake.clear()
             write(other, 3)

@@ -1,5 +1,6 @@
 """What an upgrade makes of a lake, and what it refuses."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -169,25 +170,25 @@ def test_a_new_nullable_column_upgrades_in_place(store: MetadataStore) -> None:
 @pytest.mark.parametrize(
     ("columns", "attributes", "reason"),
     [
-        ({"value": None}, {}, "the column 'value' is gone"),
+        (lambda: {"value": None}, {}, "the column 'value' is gone"),
         (
-            {"value": mapped_column(String, nullable=False)},
+            lambda: {"value": mapped_column(String, nullable=False)},
             {},
             "the column 'value' is string, and was float64",
         ),
         (
-            {"more": mapped_column(Float, nullable=False)},
+            lambda: {"more": mapped_column(Float, nullable=False)},
             {},
             "the new column 'more' (float64) must be nullable, since older rows have no value for "
             "it",
         ),
         (
-            {},
+            dict,
             {"index_names": ["time_index"]},
             "the index columns are 'time_index', and were 'time_index', 'entity_identifier'",
         ),
         (
-            {"time_index": mapped_column(Date, nullable=False)},
+            lambda: {"time_index": mapped_column(Date, nullable=False)},
             {},
             "the column 'time_index' is date, and was timestamp[us, UTC]",
         ),
@@ -195,14 +196,18 @@ def test_a_new_nullable_column_upgrades_in_place(store: MetadataStore) -> None:
     ids=["dropped", "retyped", "not null", "grain", "time"],
 )
 def test_changes_that_rows_cannot_follow_are_refused_with_the_difference(
-    store: MetadataStore, columns: dict[str, Any], attributes: dict[str, Any], reason: str
+    store: MetadataStore,
+    columns: Callable[[], dict[str, Any]],
+    attributes: dict[str, Any],
+    reason: str,
 ) -> None:
     """Nothing is changed, of this table or of another."""
     old = storage()
     upgrade(store, old)
     node(old, metrics(("1-1", "a", 1.0))).run()
     versions = [table_version(store, old), store.table_version(META_TABLES_KEY)]
-    new = storage(columns=columns, **attributes)
+    # A column belongs to the first class that it is given to, so each run makes its own.
+    new = storage(columns=columns(), **attributes)
     other = storage("example_project__other", name="Other")
 
     with pytest.raises(ValueError, match=r"nothing was changed") as raised:
