@@ -9,6 +9,7 @@ from metaxy.versioning.id_types import common_id_type
 from metaxy.versioning.system_columns import PREFIX
 
 _PLACE: Final = f"{PREFIX}place"
+_ROW: Final = f"{PREFIX}row"
 
 
 def matching_values(
@@ -31,9 +32,15 @@ def matching_values(
     wanted, known = frame.select(names), other.select(names)
     if wanted.equals(known):
         return other.get_column(column)
-    met = wanted.lazy().join(
-        known.lazy().with_row_index(_PLACE), on=list(on), how="left", maintain_order="left"
+    # In any order, which takes the streaming engine half as long as in the frame's, and less the
+    # more records there are; so each place is put where it belongs afterwards.
+    met = (
+        wanted.lazy()
+        .with_row_index(_ROW)
+        .join(known.lazy().with_row_index(_PLACE), on=list(on))
+        .select(_ROW, _PLACE)
+        .collect()
     )
-    # Both sides are in memory: the streaming engine would take twice as long.
-    places = met.collect(engine="in-memory").get_column(_PLACE)
+    places = pl.repeat(None, wanted.height, dtype=pl.UInt32, eager=True)
+    places = places.scatter(met.get_column(_ROW), met.get_column(_PLACE))
     return other.get_column(column).gather(places)
