@@ -48,6 +48,7 @@ def list_objects(bucket: str, prefix: str) -> Iterator[StoredObject]:
 
 def rows_of(database: Path, query: str, *values: object) -> list[dict[str, Any]]:
     """The rows of an SQLite database that a query gives; nothing can be written by it."""
-    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+    read_only = f"{database.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(read_only, uri=True)) as connection:
         connection.row_factory = sqlite3.Row
         return [dict(row) for row in connection.execute(query, values)]
