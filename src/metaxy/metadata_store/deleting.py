@@ -12,7 +12,7 @@ from metaxy.metadata_store.reading import complete_rows
 from metaxy.metadata_store.records import Stamps
 from metaxy.metadata_store.writing import EPOCH
 from metaxy.versioning.erasing import remaining_children, remaining_rows
-from metaxy.versioning.id_types import common_id_type
+from metaxy.versioning.id_types import common_id_types
 from metaxy.versioning.latest import latest_records
 from metaxy.versioning.scope import Condition, fulfilling
 from metaxy.versioning.system_columns import (
@@ -185,11 +185,9 @@ def _chosen(
     schema = records.collect_schema()
     _check_ids(schema, plan)
     types = rows.collect_schema()
-    common = {name: common_id_type([schema[name], types[name]]) for name in ids}
+    common, unlike = common_id_types(schema, types, ids)
     faults = [
-        f"'{name}' is {schema[name]}, and the stored records have {types[name]}"
-        for name, dtype in common.items()
-        if dtype is None
+        f"'{name}' is {schema[name]}, and the stored records have {types[name]}" for name in unlike
     ]
     if faults:
         raise MetadataSchemaError(
@@ -197,8 +195,8 @@ def _chosen(
             faults,
             feature=str(plan.key),
         )
-    named = records.select(pl.col(name).cast(common[name] or types[name]) for name in ids)
-    keys = [pl.col(name).cast(common[name] or types[name]) for name in ids]
+    named = records.select(pl.col(name).cast(common[name]) for name in ids)
+    keys = [pl.col(name).cast(common[name]) for name in ids]
     return chosen.join(named, left_on=keys, right_on=ids, how="semi")
 
 

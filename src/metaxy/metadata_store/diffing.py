@@ -12,7 +12,7 @@ from metaxy.metadata_store.alignment import alignment
 from metaxy.metadata_store.interface import StoreInterface
 from metaxy.metadata_store.reading import records_read
 from metaxy.metadata_store.travel import Moment, version_meant
-from metaxy.versioning.id_types import common_id_type, with_id_types
+from metaxy.versioning.id_types import common_id_types, with_id_types
 from metaxy.versioning.system_columns import FEATURE_VERSION, STAMPS
 from metaxy.versioning.types import Increment
 
@@ -119,17 +119,12 @@ def _with_common_ids(
 ) -> tuple[pl.LazyFrame, pl.LazyFrame]:
     """Both frames with ids of one type."""
     old, new = before.collect_schema(), after.collect_schema()
-    common = {name: common_id_type([old[name], new[name]]) for name in ids}
-    faults = [
-        f"'{name}' was {old[name]}, and became {new[name]}"
-        for name, dtype in common.items()
-        if dtype is None
-    ]
+    types, unlike = common_id_types(old, new, ids)
+    faults = [f"'{name}' was {old[name]}, and became {new[name]}" for name in unlike]
     if faults:
         raise MetadataSchemaError(
             f"The records of '{feature}' at the two moments can't be compared by their ids",
             faults,
             feature=feature,
         )
-    types = {name: dtype for name, dtype in common.items() if dtype is not None}
     return with_id_types(before, types), with_id_types(after, types)

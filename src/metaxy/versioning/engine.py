@@ -8,7 +8,7 @@ from metaxy.errors import MetadataSchemaError
 from metaxy.graph.plan import FeaturePlan, InputPlan
 from metaxy.models.keys import FeatureKey
 from metaxy.versioning.hook import records_chosen
-from metaxy.versioning.id_types import common_id_type, with_id_types
+from metaxy.versioning.id_types import common_id_type, common_id_types, with_id_types
 from metaxy.versioning.increment import compare_records
 from metaxy.versioning.inputs import (
     PreparedInput,
@@ -192,11 +192,10 @@ class PolarsVersioningEngine:
         if current is None:
             return {}
         wanted, got = expected.collect_schema(), current.collect_schema()
-        common = {name: common_id_type([wanted[name], got[name]]) for name in self.plan.grain}
+        types, unlike = common_id_types(wanted, got, self.plan.grain)
         faults = [
             f"'{name}' is {wanted[name]} in what is expected and {got[name]} in what is stored"
-            for name, dtype in common.items()
-            if dtype is None
+            for name in unlike
         ]
         if faults:
             raise MetadataSchemaError(
@@ -204,7 +203,7 @@ class PolarsVersioningEngine:
                 faults,
                 feature=str(self.plan.key),
             )
-        return {name: dtype for name, dtype in common.items() if dtype is not None}
+        return types
 
 
 def _all_added(asked: Question) -> LazyIncrement:

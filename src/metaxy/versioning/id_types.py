@@ -26,6 +26,15 @@ def common_id_type(types: Iterable[pl.DataType]) -> pl.DataType | None:
     return pl.Decimal(38, max(scales)) if len(scales) == len(found) else None
 
 
+def common_id_types(
+    one: pl.Schema, other: pl.Schema, names: Iterable[str]
+) -> tuple[dict[str, pl.DataType], list[str]]:
+    """The types in which ids of two frames can be compared, and the names that have none."""
+    found = {name: common_id_type([one[name], other[name]]) for name in names}
+    types = {name: dtype for name, dtype in found.items() if dtype is not None}
+    return types, [name for name in found if name not in types]
+
+
 def with_id_types(frame: pl.LazyFrame, types: Mapping[str, pl.DataType]) -> pl.LazyFrame:
     """Cast the columns that have another type than they should have."""
     schema = frame.collect_schema()
