@@ -1,7 +1,7 @@
 """Nodes: the logic that computes the rows of one table, and nothing of what the table is."""
 
 from abc import ABC, ABCMeta, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 import narwhals as nw
@@ -83,7 +83,7 @@ class DataNode(ABC, metaclass=_NodeType):
         self.update_hash = update_hash(
             type(self), config, project=contract.project, namespace=self.hash_namespace
         )
-        self._statistics: UpdateStatistics | None = None
+        self._statistics: Callable[[], UpdateStatistics] | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:  # noqa: ANN401 -- those of the base
         super().__init_subclass__(**options)
@@ -121,7 +121,7 @@ class DataNode(ABC, metaclass=_NodeType):
     def update_statistics(self) -> UpdateStatistics:
         """How far the table reaches; within a run, how far it reached when `update` was called."""
         if self._statistics is not None:
-            return self._statistics
+            return self._statistics()
         return self.persist_manager.update_statistics()
 
     def read(self, storage_table: StorageClass | None = None, **options: Any) -> nw.LazyFrame[Any]:  # noqa: ANN401 -- those of `PersistManager.read`
@@ -171,7 +171,7 @@ class DataNode(ABC, metaclass=_NodeType):
 
     def run_alone(self, *, run_id: str, idempotency_key: str) -> WriteResult:
         """Compute the rows and write them, whatever this node depends on."""
-        self._statistics = self.persist_manager.update_statistics()
+        self._statistics = self.persist_manager.statistics_as_of_now()
         try:
             frame = cast("IntoFrame | None", self.update())
         finally:

@@ -1,7 +1,8 @@
 """The lake side of a storage class: whether it is registered, what is in its table, and writes."""
 
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from typing import Any
 
 import narwhals as nw
 import polars as pl
@@ -17,7 +18,7 @@ from metaxy.meta_tables.storage import StorageClass
 from metaxy.metadata_store.active import store_at_hand
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.metadata_store.closed_tables import UPGRADE
-from metaxy.metadata_store.frames import Filter
+from metaxy.metadata_store.frames import Filter, polars_lazy
 from metaxy.metadata_store.registering import Registration, read_registrations
 from metaxy.metadata_store.storing import NOTHING_WRITTEN
 from metaxy.metadata_store.travel import Moment
@@ -120,17 +121,25 @@ class PersistManager:
 
     def update_statistics(self) -> UpdateStatistics:
         """How far the rows in the lake itself reach, by a scan of the index columns alone."""
-        contract = self.contract
-        if contract.time_index is None:
-            return UpdateStatistics()
         with self.store.open("read"):
-            try:
-                rows = self.store.read_metadata(
-                    contract.key, columns=contract.grain, allow_fallback=False
-                )
-            except FeatureNotFoundError:
-                return UpdateStatistics()
-            return update_statistics(cast("pl.LazyFrame", nw.to_native(rows)), contract)
+            return self.statistics_as_of_now()()
+
+    def statistics_as_of_now(self) -> Callable[[], UpdateStatistics]:
+        """Give what tells how far the rows reach that the table has now, whenever it is called.
+
+        Nothing is scanned before, and only once. The store must stay open until then.
+        """
+        rows = None if self.contract.time_index is None else self._index_rows()
+        return cache(partial(update_statistics, rows, self.contract))
+
+    def _index_rows(self) -> pl.LazyFrame | None:
+        try:
+            rows = self.store.read_metadata(
+                self.contract.key, columns=self.contract.grain, allow_fallback=False
+            )
+        except FeatureNotFoundError:
+            return None
+        return polars_lazy(rows)
 
     def write(
         self,

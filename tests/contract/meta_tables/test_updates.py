@@ -124,6 +124,51 @@ def test_statistics_are_known_before_update_and_follow_the_table(store: Metadata
     assert node(table).update_statistics.max_time == day("1-2")
 
 
+def test_statistics_within_an_update_are_those_of_its_beginning(store: MetadataStore) -> None:
+    """Whenever they are asked for, and whatever is written meanwhile."""
+    table = storage()
+    upgrade(store, table)
+    node(table, metrics(("1-1", "a", 1.0))).run()
+    seen: list[object] = []
+
+    def rows(own: DailyMetricsNode) -> pl.DataFrame:
+        node(table, metrics(("1-9", "a", 9.0))).run()
+        seen.extend([own.update_statistics.max_time, own.update_statistics])
+        seen.append(own.update_statistics is seen[1])
+        return metrics()
+
+    own = node(table, rows)
+    own.run()
+
+    assert seen[0] == day("1-1")
+    assert seen[2] is True
+    assert own.update_statistics.max_time == day("1-9")
+
+
+def test_an_update_that_asks_for_no_statistics_scans_nothing_for_them(
+    store: MetadataStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large table isn't read for what nobody wants to know."""
+    table = storage()
+    upgrade(store, table)
+    node(table, metrics(("1-1", "a", 1.0))).run()
+    own, plans = node(table, metrics()), list[str]()
+    collect = pl.LazyFrame.collect
+
+    def seen(frame: pl.LazyFrame, **options: object) -> object:
+        plans.append(frame.explain())
+        return collect(frame, **options)  # pyright: ignore[reportCallIssue, reportArgumentType, reportUnknownVariableType] -- handed on
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pl.LazyFrame, "collect", seen)
+        own.run()
+        unasked = [plan for plan in plans if "/12 COLUMNS" in plan]
+        assert own.update_statistics.max_time == day("1-1")
+
+    assert unasked == []
+    assert [plan for plan in plans if "/12 COLUMNS" in plan]
+
+
 def test_one_configuration_on_two_tables_has_one_hash_and_separate_data(
     store: MetadataStore,
 ) -> None:
