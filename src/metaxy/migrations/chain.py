@@ -11,8 +11,9 @@ from types import MappingProxyType
 from typing import Final
 
 from metaxy.errors import MigrationFileError, counted, did_you_mean
+from metaxy.migrations.document import INITIAL
 from metaxy.migrations.files import MigrationFile
-from metaxy.migrations.models import INITIAL, FeatureVersionsMigration
+from metaxy.migrations.models import FeatureVersionsMigration
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _SHOWN: Final = 12

@@ -1,6 +1,6 @@
 """The explicit operations of a migration: one for each feature, each after those it depends on."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from metaxy.errors import MigrationError, did_you_mean
 from metaxy.graph.graph import FeatureGraph
@@ -107,29 +107,3 @@ def _repeated(operations: Iterable[BaseOperation]) -> Iterator[str]:
             if feature in reconciled:
                 yield f"{each.id!r} and {reconciled[feature]!r} both reconcile '{feature}'"
             reconciled[feature] = each.id
-
-
-def snapshots_of_versions(
-    recorded: Iterable[tuple[str, str, str]],
-    operations: Iterable[FeatureVersionMigration | CustomFunction],
-    *,
-    is_new: bool,
-) -> list[str]:
-    """The snapshots in which features have the versions that operations of the older format name.
-
-    Args:
-        recorded: Snapshot version, feature key and feature version of pushes, the newest first.
-        is_new: Whether the `to` versions are meant; else the `from` versions.
-    """
-    wanted = {
-        str(each.feature_key): each.to_feature_version if is_new else each.from_feature_version
-        for each in operations
-    }
-    versions: dict[str, Mapping[str, str]] = {}
-    for snapshot, feature, version in recorded:
-        versions[snapshot] = {**versions.get(snapshot, {}), feature: version}
-    return [
-        snapshot
-        for snapshot, of in versions.items()
-        if all(of.get(key, "").startswith(version or "") for key, version in wanted.items())
-    ]

@@ -13,9 +13,10 @@ from metaxy.metadata_store.base import MetadataStore
 from metaxy.migrations import yaml_text
 from metaxy.migrations.chain import chain_of
 from metaxy.migrations.detect import Detection, detect_changes
+from metaxy.migrations.document import INITIAL
 from metaxy.migrations.draft import Draft, drafted
 from metaxy.migrations.files import MigrationFile, read_folder
-from metaxy.migrations.models import INITIAL, DiffMigration
+from metaxy.migrations.models import DiffMigration
 from metaxy.migrations.ops import DataVersionReconciliation, id_part, operation_class
 from metaxy.migrations.snapshots import pushed_snapshots
 from metaxy.models.keys import FeatureKey

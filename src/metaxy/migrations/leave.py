@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from metaxy.errors import MigrationRefusedError
-from metaxy.migrations.models import INITIAL, Migration
+from metaxy.migrations.document import INITIAL
+from metaxy.migrations.models import Migration
 from metaxy.migrations.planning import MigrationPlan
 from metaxy.migrations.result import MigrationResult, MigrationStatus
 from metaxy.migrations.states import MigrationState

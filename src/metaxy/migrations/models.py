@@ -1,50 +1,38 @@
 """What a migration is: from which definitions, to which, by which operations.
 
-How files are found, and how they form a chain, is for `files` and `chain`.
+What all say, and how it is written, is in `document`; how files are found, and how they form a
+chain, is for `files` and `chain`.
 """
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Self, cast
+from typing import Annotated, Any, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
-    PrivateAttr,
     SerializeAsAny,
     ValidationError,
     field_validator,
 )
 
-from metaxy.errors import MigrationError, MigrationFileError, SystemDataNotFoundError
-from metaxy.hashing import Encodable, digest
+from metaxy.errors import MigrationError, MigrationFileError
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.migrations import yaml_text
-from metaxy.migrations.expanding import explicit_operations, snapshots_of_versions
+from metaxy.migrations.document import MigrationDocument
+from metaxy.migrations.expanding import explicit_operations
 from metaxy.migrations.file_data import is_older, read_operations, told_faults
+from metaxy.migrations.older_format import snapshots_meant
 from metaxy.migrations.ops import (
     BaseOperation,
-    CustomFunction,
     DataVersionReconciliation,
-    FeatureVersionMigration,
     as_operation,
 )
 from metaxy.migrations.reconciliation import affected_features
 from metaxy.migrations.result import MigrationResult
-from metaxy.migrations.snapshots import code_snapshot, graph_at, migrated_project
-from metaxy.migrations.spelling import FORMAT, OLDER_NAMES, canonical
+from metaxy.migrations.snapshots import graph_at, migrated_project
+from metaxy.migrations.spelling import canonical
 from metaxy.models.keys import FeatureKey
-
-INITIAL: Final = "initial"
-"""The parent of a migration that is the first one."""
-
-_CONTENT_DOMAIN: Final = "metaxy/migration/1"
-_ID_CHARACTERS: Final = frozenset(
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
-)
 
 
 def _operations(value: object) -> object:
@@ -59,7 +47,7 @@ def _operations(value: object) -> object:
 Operations = Annotated[tuple[SerializeAsAny[BaseOperation], ...], BeforeValidator(_operations)]
 
 
-class Migration(BaseModel):
+class Migration(MigrationDocument):
     """One step in the history of a project's metadata; frozen.
 
     Use `DiffMigration` (what YAML files have), `PythonMigration`, `FullGraphMigration` or
@@ -73,28 +61,10 @@ class Migration(BaseModel):
         project: Whose features it is about; None: those of the project that is being migrated.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-    migration_id: str
-    created_at: datetime
-    parent: str = INITIAL
-    description: str = ""
-    project: str | None = None
-
-    _content_hash: str | None = PrivateAttr(default=None)
-
     @property
     def snapshots(self) -> tuple[str, str] | None:
         """The snapshot versions that it leads from and to; None where it names none."""
         return None
-
-    @property
-    def content_hash(self) -> str:
-        """A hash over what it says, by which an edit is seen; comments don't count."""
-        if self._content_hash is not None:
-            return self._content_hash
-        said = self.model_dump(mode="json", fallback=str)
-        return digest(_CONTENT_DOMAIN, [type(self).__qualname__, cast("Encodable", said)])
 
     @abstractmethod
     def get_affected_features(
@@ -126,12 +96,6 @@ class Migration(BaseModel):
         del store, project
         return ()
 
-    def hashed_as(self, content: str) -> Self:
-        """A copy whose content hash is that of a text, such as the code of its class."""
-        copy = self.model_copy()
-        copy._content_hash = digest(_CONTENT_DOMAIN, content)  # noqa: SLF001 -- of its own class
-        return copy
-
     @classmethod
     def from_yaml(cls, path: str | Path) -> Self:
         """Read a YAML file in any of the spellings that there have been.
@@ -153,63 +117,28 @@ class Migration(BaseModel):
             )
         return found
 
-    def to_data(self) -> dict[str, object]:
-        """Give it as a file has it: JSON data in the canonical spelling.
 
-        Raises:
-            MigrationFileError: It is Python code, which no YAML can say.
-        """
-        raise MigrationFileError(
-            f"{self.migration_id!r} is a {type(self).__name__}, which no YAML file can hold: keep "
-            "it as a Python file.",
-            migration=self.migration_id,
-        )
+class OperationsMigration(Migration):
+    """The base of those that have operations.
 
-    def to_yaml(self, path: str | Path | None = None) -> str:
-        """Give it as YAML, and write that to a file if there is a path.
+    Attributes:
+        ops: Operations, or what files say of them.
+    """
 
-        Of a file that is there already, comments and layout stay.
+    ops: Operations = ()
 
-        Raises:
-            MigrationFileError: It is Python code, which no YAML can say.
-        """
-        data = self.to_data()
-        file = None if path is None else Path(path)
-        over = file.read_text(encoding="utf-8") if file is not None and file.exists() else None
-        text = yaml_text.written(data, over=over, respelled=OLDER_NAMES)
-        if file is not None:
-            yaml_text.replace_file(file, text)
-        return text
+    def build_operations(self) -> Sequence[BaseOperation | Mapping[str, Any]]:
+        """The operations, as a file would have them: `ops`. May be overridden."""
+        return self.ops
 
-    @field_validator("migration_id", "parent")
-    @classmethod
-    def _is_a_name(cls, value: str) -> str:
-        if not value or not _ID_CHARACTERS.issuperset(value):
-            raise ValueError("an id has letters, digits, '_' and '-', and at least one")
-        return value
-
-    @field_validator("created_at")
-    @classmethod
-    def _has_time_zone(cls, value: datetime) -> datetime:
-        if value.tzinfo is None:
-            raise ValueError("it has no time zone; write for instance 2026-01-31T12:00:00Z")
-        return value.astimezone(UTC)
-
-    def _head(self) -> dict[str, object]:
-        """What all files begin with."""
-        head: dict[str, object] = {
-            "version": FORMAT,
-            "id": self.migration_id,
-            "parent": self.parent,
-            "description": self.description,
-            "created_at": self.created_at.isoformat().replace("+00:00", "Z"),
-        }
-        if self.project is not None:
-            head["project"] = self.project
-        return head
+    def get_affected_features(
+        self, store: MetadataStore, project: str | None = None
+    ) -> list[FeatureKey]:
+        """The features that the operations name, upstreams first."""
+        return list(dict.fromkeys(each.feature_key for each in self.operations(store, project)))
 
 
-class DiffMigration(Migration):
+class DiffMigration(OperationsMigration):
     """From one snapshot to another: operations on the features that differ.
 
     Attributes:
@@ -221,16 +150,11 @@ class DiffMigration(Migration):
 
     from_snapshot_version: str
     to_snapshot_version: str
-    ops: Operations = ()
 
     @property
     def snapshots(self) -> tuple[str, str] | None:
         """The snapshot versions that it leads from and to."""
         return self.from_snapshot_version, self.to_snapshot_version
-
-    def build_operations(self) -> Sequence[BaseOperation | Mapping[str, Any]]:
-        """The operations, as a file would have them: `ops`. May be overridden."""
-        return self.ops
 
     def get_affected_features(
         self, store: MetadataStore, project: str | None = None
@@ -268,7 +192,7 @@ class PythonMigration(DiffMigration):
         """The operations, or mappings with `type` and what the operation takes."""
 
 
-class FullGraphMigration(Migration):
+class FullGraphMigration(OperationsMigration):
     """Operations within one snapshot, such as a backfill of a new feature.
 
     Attributes:
@@ -276,22 +200,11 @@ class FullGraphMigration(Migration):
     """
 
     snapshot_version: str
-    ops: Operations = ()
 
     @property
     def snapshots(self) -> tuple[str, str] | None:
         """The snapshot version, twice."""
         return self.snapshot_version, self.snapshot_version
-
-    def build_operations(self) -> Sequence[BaseOperation | Mapping[str, Any]]:
-        """The operations, as a file would have them: `ops`. May be overridden."""
-        return self.ops
-
-    def get_affected_features(
-        self, store: MetadataStore, project: str | None = None
-    ) -> list[FeatureKey]:
-        """The features that the operations name, upstreams first."""
-        return list(dict.fromkeys(each.feature_key for each in self.operations(store, project)))
 
     def operations(
         self, store: MetadataStore, project: str | None = None
@@ -345,19 +258,11 @@ class CustomMigration(Migration):
         """
 
 
-class FeatureVersionsMigration(Migration):
+class FeatureVersionsMigration(OperationsMigration):
     """What a file of the older format says: features from one feature version to another.
 
     The snapshots that have these versions are found in the lake; see `resolved`.
     """
-
-    ops: Operations = ()
-
-    def get_affected_features(
-        self, store: MetadataStore, project: str | None = None
-    ) -> list[FeatureKey]:
-        """The features that its operations name and those downstream, upstreams first."""
-        return list(dict.fromkeys(each.feature_key for each in self.operations(store, project)))
 
     def operations(
         self, store: MetadataStore, project: str | None = None
@@ -374,30 +279,15 @@ class FeatureVersionsMigration(Migration):
             SystemDataNotFoundError: No snapshot has these versions.
         """
         owner = migrated_project(store, self.project if project is None else project)
-        named = [
-            each for each in self.ops if isinstance(each, FeatureVersionMigration | CustomFunction)
-        ]
-        pushed = _recorded_versions(store, owner)
-        stamp = store.hash_settings.stamp
-        own = code_snapshot(store, owner)
-        code = [(own, str(key), stamp(each)) for key, each in store.graph.feature_versions.items()]
-        old = snapshots_of_versions(pushed, named, is_new=False)
-        new = snapshots_of_versions([*code, *pushed], named, is_new=True)
-        if not (old and new):
-            which = "'from'" if not old else "'to'"
-            raise SystemDataNotFoundError(
-                f"No snapshot of the project {owner!r} in {store.display()} has the feature "
-                f"versions that {self.migration_id!r} gives as {which}. `metaxy graph history` "
-                "lists what was pushed."
-            )
+        old, new = snapshots_meant(store, owner, self.ops, migration=self.migration_id)
         diff = DiffMigration(
             migration_id=self.migration_id,
             created_at=self.created_at,
             parent=self.parent,
             description=self.description,
             project=self.project,
-            from_snapshot_version=old[0],
-            to_snapshot_version=new[0],
+            from_snapshot_version=old,
+            to_snapshot_version=new,
             ops=self.ops,
         )
         diff._content_hash = self.content_hash  # noqa: SLF001 -- it is the same migration
@@ -408,7 +298,7 @@ class FeatureVersionsMigration(Migration):
         return self._head() | {"ops": [each.to_data() for each in self.ops]}
 
 
-def built_operations(migration: DiffMigration | FullGraphMigration) -> tuple[BaseOperation, ...]:
+def built_operations(migration: OperationsMigration) -> tuple[BaseOperation, ...]:
     """What `build_operations` gives, as operations.
 
     Raises:
@@ -445,11 +335,3 @@ def _class_for(data: Mapping[str, object]) -> type[Migration]:
     if "snapshot_version" in data:
         return FullGraphMigration
     return FeatureVersionsMigration if is_older(data) else DiffMigration
-
-
-def _recorded_versions(store: MetadataStore, project: str) -> list[tuple[str, str, str]]:
-    """Snapshot version, feature and feature version of every push, the newest first."""
-    rows = store.read_pushes().filter(project=project)
-    newest_first = rows.sort("recorded_at", "push_id", descending=True)
-    columns = ["snapshot_version", "feature_key", "feature_version"]
-    return [(a, b, c) for a, b, c in newest_first.select(columns).iter_rows()]

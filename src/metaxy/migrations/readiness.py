@@ -7,6 +7,7 @@ from metaxy.migrations.models import (
     FeatureVersionsMigration,
     FullGraphMigration,
     Migration,
+    OperationsMigration,
     built_operations,
 )
 from metaxy.migrations.ops import TODO, BaseOperation
@@ -30,11 +31,7 @@ def unready_reasons(migration: Migration) -> tuple[str, ...]:
 
 
 def _given(migration: Migration) -> Sequence[BaseOperation]:
-    if isinstance(migration, FeatureVersionsMigration):
-        return migration.ops
-    if isinstance(migration, DiffMigration | FullGraphMigration):
-        return built_operations(migration)
-    return ()
+    return built_operations(migration) if isinstance(migration, OperationsMigration) else ()
 
 
 def _fault(operation: BaseOperation, *, is_needed: bool) -> str | None:
