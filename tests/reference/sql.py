@@ -1,8 +1,9 @@
 """SQL conditions on one record, in three-valued logic: true, false, or None for unknown."""
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from operator import eq, ge, gt, le, lt, ne
+from typing import Any, Final
 
 from metaxy.models.filter_tree import (
     And,
@@ -16,6 +17,16 @@ from metaxy.models.filter_tree import (
     Not,
     Or,
 )
+
+COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    "=": eq,
+    "<>": ne,
+    "<": lt,
+    "<=": le,
+    ">": gt,
+    ">=": ge,
+}
+"""Those that a tree has, each with what it means of values that are not null."""
 
 
 def truth(  # noqa: PLR0911 -- one for each kind of condition
@@ -32,7 +43,8 @@ def truth(  # noqa: PLR0911 -- one for each kind of condition
         case IsNull(column):
             return _value(column, record) is None
         case Column():
-            return _value(condition, record)
+            found = _value(condition, record)
+            return None if found is None else bool(found)
         case Comparison(symbol, column, operand):
             return _compared(symbol, _value(column, record), _value(operand, record))
         case In(column, values):
@@ -55,14 +67,7 @@ def _value(operand: Column | Literal, record: Mapping[str, Any]) -> Any:
 def _compared(symbol: str, left: Any, right: Any) -> bool | None:
     if left is None or right is None:
         return None
-    return {
-        "=": left == right,
-        "<>": left != right,
-        "<": left < right,
-        "<=": left <= right,
-        ">": left > right,
-        ">=": left >= right,
-    }[symbol]
+    return COMPARISONS[symbol](left, right)
 
 
 def _all(truths: list[bool | None]) -> bool | None:

@@ -23,6 +23,7 @@ from metaxy.models.filter_tree import (
     canonical_text,
 )
 from metaxy.models.filters import SqlFilter
+from reference.sql import COMPARISONS
 
 NAMES = st.sampled_from(["a", "height", "And", "b c", 'q"q', "é", "NULL", "x.y"])
 COLUMNS = st.lists(NAMES, min_size=1, max_size=2).map(lambda path: Column(tuple(path)))
@@ -31,7 +32,7 @@ NUMBERS = st.integers().map(lambda number: Literal(number, "integer")) | st.floa
     allow_nan=False, allow_infinity=False
 ).map(lambda number: Literal(number, "decimal"))
 BOOLEANS = st.booleans().map(lambda value: Literal(value, "boolean"))
-OPERATORS = st.sampled_from(["=", "<>", "<", "<=", ">", ">="])
+OPERATORS = st.sampled_from(list(COMPARISONS))
 TESTS = st.one_of(
     COLUMNS,
     st.builds(Comparison, OPERATORS, COLUMNS, COLUMNS | TEXTS | NUMBERS | BOOLEANS),
