@@ -36,6 +36,11 @@
         ├── UnreadableTableError
         └── FallbackStoreError                          a fallback store does not answer
 
+and every warning:
+
+    MetaxyWarning                        (UserWarning)  something is probably not as it was meant
+    └── NoLakeWarning                                   there is no lake where one is read
+
 A message says which object, what was got, what was wanted, and the way out; the same facts are
 attributes. Every message passes through `redact`, so that no error can print a credential that
 came in a URI or in a store's options.
@@ -481,3 +486,22 @@ class UnreadableTableError(StoreError):
 
 class FallbackStoreError(StoreError):
     """A fallback store was needed and does not answer; `store` names it."""
+
+
+class MetaxyWarning(UserWarning):
+    """The root of the warnings: the answer is right, and the question probably isn't.
+
+    `warnings.filterwarnings("error", category=MetaxyWarning)` makes errors of them.
+    """
+
+    def __init__(self, message: str) -> None:
+        self.message = redact(message)
+        super().__init__(self.message)
+
+
+class NoLakeWarning(MetaxyWarning):
+    """A store was opened for reading, or an increment asked of it, where there is no lake.
+
+    Every feature reads as one without records there. Before the first write that is as it should
+    be; at any other time `root_path` has a slip in it.
+    """

@@ -8,9 +8,11 @@ import os
 import sys
 import sysconfig
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from click.shell_completion import shell_complete
@@ -18,7 +20,7 @@ from click.shell_completion import shell_complete
 from metaxy.cli import output
 from metaxy.cli.command import PROGRAMS, LazyCommand, LazyGroup, Session, debug_wanted
 from metaxy.cli.exit_code import ExitCode
-from metaxy.errors import MetaxyError
+from metaxy.errors import MetaxyError, MetaxyWarning
 
 _PACKAGE: Final = Path(__file__).parents[1]
 _PUSH: Final = LazyCommand("metaxy.cli.push:push", "Record the features as they are in the code.")
@@ -211,11 +213,30 @@ def _completed(program: str) -> int | None:
 
 def _invoked(arguments: list[str], program: str, session: Session) -> int:
     try:
-        with cli.make_context(program, arguments, obj=session) as context:
+        with _told_warnings(), cli.make_context(program, arguments, obj=session) as context:
             code: object = cli.invoke(context)
     except click.exceptions.Exit as end:
         return end.exit_code
     return code if isinstance(code, int) else ExitCode.OK
+
+
+@contextmanager
+def _told_warnings() -> Generator[None]:
+    """Say the warnings of metaxy as messages, each once; others go where they went before."""
+    told: set[str] = set()
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any) -> None:  # noqa: ANN401 -- as the library calls it
+            if not issubclass(category, MetaxyWarning):
+                usual(message, category, *place)
+            elif str(message) not in told:
+                told.add(str(message))
+                output.warning(str(message))
+
+        warnings.showwarning = show
+        warnings.simplefilter("always", MetaxyWarning)
+        yield
 
 
 def _tell(error: Exception, session: Session) -> None:

@@ -64,6 +64,11 @@ def error(text: str) -> None:
     message(f"{styled('Error:', 'red', stream=sys.stderr)} {text}")
 
 
+def warning(text: str) -> None:
+    """Say what is probably not as it was meant."""
+    message(f"{styled('Warning:', 'yellow', stream=sys.stderr)} {text}")
+
+
 def table(
     headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, numbers: Collection[str] = ()
 ) -> None:

@@ -383,16 +383,19 @@ class MetadataStore(OpenableStore):
         return nw.from_native(found if columns is None else found.select(columns))
 
     def _not_found(self, key: FeatureKey, *, allow_fallback: bool) -> FeatureNotFoundError:
+        missing = self.missing_lake()
         if key.is_system:
+            way_out = missing or "`metaxy push` records the features of a project."
             return SystemDataNotFoundError(
-                f"{self.display()} has no system table '{key}' yet. `metaxy push` records the "
-                "features of a project.",
-                feature=str(key),
+                f"{self.display()} has no system table '{key}' yet. {way_out}", feature=str(key)
             )
         asked = [self, *(self.fallback_stores if allow_fallback else ())]
+        way_out = missing or (
+            "Write some with write_metadata, or see `metaxy list features` for what is there."
+        )
         return FeatureNotFoundError(
             f"No records of '{key}' were ever written to {', '.join(s.display() for s in asked)}. "
-            "Write some with write_metadata, or see `metaxy list features` for what is there.",
+            f"{way_out}",
             feature=str(key),
         )
 

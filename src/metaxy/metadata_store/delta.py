@@ -21,6 +21,7 @@ from metaxy.errors import (
     redact,
 )
 from metaxy.metadata_store import commits, system
+from metaxy.metadata_store.absence import no_lake
 from metaxy.metadata_store.base import AccessMode, MetadataStore
 from metaxy.metadata_store.chain import Scan
 from metaxy.metadata_store.commits import CommitNote
@@ -363,6 +364,12 @@ class DeltaMetadataStore(MetadataStore):
 
         commit = self._tables.append(path, stamped, note, name=str(key), is_isolated=True)
         return WriteResult(commit.height or 0, commit.version if commit.height else None)
+
+    def missing_lake(self) -> str | None:
+        """Say that nothing was ever written where the lake is to be; None where there is one."""
+        if self.read_hash_settings() is not None:
+            return None
+        return no_lake(self.root_path, is_local=self._storage.is_local)
 
     def is_same_lake(self, other: StoreInterface) -> bool:
         """Whether another store has the same root, reached in the same way."""

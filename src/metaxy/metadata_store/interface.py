@@ -121,6 +121,13 @@ class StoreInterface(ABC):
         """The features that have a table; by default, looked for among those of the graph."""
         return tuple(key for key in self.graph.keys if self.read_metadata_in_store(key) is not None)
 
+    def missing_lake(self) -> str | None:
+        """Say that there is no lake where this store looks for one; None where there is one.
+
+        By default that can't be told: None.
+        """
+        return None
+
     def is_same_lake(self, other: "StoreInterface") -> bool:
         """Whether another store is of this very lake, as far as can be told."""
         return self is other

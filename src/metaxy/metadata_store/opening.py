@@ -16,6 +16,7 @@ from metaxy.errors import (
     UsageError,
     redact,
 )
+from metaxy.metadata_store.absence import warn_of_no_lake
 from metaxy.metadata_store.active import at_hand
 from metaxy.metadata_store.chain import Fallback, Scan, first_with_rows
 from metaxy.metadata_store.hash_settings import (
@@ -29,7 +30,7 @@ from metaxy.metadata_store.session import AccessMode, OpenBlocks
 from metaxy.models.keys import FeatureKey
 
 _Store = TypeVar("_Store", bound="OpenableStore")
-_CLOSED_STATE = ("_blocks", "_entered", "_fallbacks", "_resources", "_settings")
+_CLOSED_STATE = ("_blocks", "_entered", "_fallbacks", "_has_warned", "_resources", "_settings")
 
 
 class OpenableStore(StoreInterface):
@@ -165,6 +166,17 @@ class OpenableStore(StoreInterface):
         adopted = settled(self._requested, None, [(source, settings), *told], store=self.display())
         self._settings = adopted
 
+    def warn_of_missing_lake(self) -> None:
+        """Warn, once as long as the store is open, if there is no lake.
+
+        A store that is opened for reading does so by itself. One that is opened for writing may be
+        about to make the lake, so there it is for those to call who found nothing.
+        """
+        missing = None if self._has_warned else self.missing_lake()
+        if missing is not None:
+            self._has_warned = True
+            warn_of_no_lake(missing)
+
     def scan_chain(self, key: FeatureKey, feature_version: str | None) -> Scan | None:
         """The rows from the first store of the chain that has some of that version."""
         own = self.scan_in_store(key, feature_version)
@@ -184,18 +196,23 @@ class OpenableStore(StoreInterface):
         self._resources = ExitStack()
         self._fallbacks: tuple[Fallback, ...] = ()
         self._settings: HashSettings | None = None
+        self._has_warned = False
 
     @contextmanager
     def _counted(self, mode: AccessMode) -> Generator[None]:
-        with self._blocks.entered(mode, on_first=self._set_up, on_last=self._clear_up):
+        set_up = functools.partial(self._set_up, mode)
+        with self._blocks.entered(mode, on_first=set_up, on_last=self._clear_up):
             yield
 
-    def _set_up(self) -> None:
+    def _set_up(self, mode: AccessMode) -> None:
         """Open the fallbacks and settle how versions are hashed."""
         self._resources = ExitStack()
         try:
             self._fallbacks = tuple(self._opened_fallback(each) for each in self.fallback_stores)
-            self._settings = self._settled_settings(self.read_hash_settings())
+            recorded = self.read_hash_settings()
+            self._settings = self._settled_settings(recorded)
+            if mode == "read" and recorded is None:
+                self.warn_of_missing_lake()
         except BaseException:
             self._clear_up()
             raise
@@ -222,6 +239,7 @@ class OpenableStore(StoreInterface):
         self._resources.close()
         self._fallbacks = ()
         self._settings = None
+        self._has_warned = False
 
 
 def _stores(fallbacks: Iterable[object]) -> "tuple[OpenableStore, ...]":

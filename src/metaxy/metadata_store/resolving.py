@@ -67,6 +67,8 @@ def assembled(
         for each in plan.inputs
         if samples is None or asked.by_feature.get(each.upstream) or asked.everywhere
     }
+    if upstream and all(each.frame is None for each in (stored, *upstream.values())):
+        store.warn_of_missing_lake()
     return Assembled(upstream, stored, expected, asked)
 
 

@@ -77,7 +77,7 @@ def test_history_of_a_new_lake_is_empty(metaxy: Cli) -> None:
     ended, as_json = metaxy("graph", "history"), metaxy("graph", "history", "--json")
 
     assert (ended.code, ended.out) == (0, "")
-    assert ended.err == "Nothing was pushed to the store 'dev' yet.\n"
+    assert ended.err.endswith(".\nNothing was pushed to the store 'dev' yet.\n")
     assert as_json.data == {"store": "dev", "pushes": []}
 
 
@@ -91,7 +91,10 @@ def test_before_the_first_push_every_feature_is_new(metaxy: Cli) -> None:
         "nothing -> the code: 3 features added, 0 removed, 0 changed, 0 affected by upstream\n"
         "+ video\n+ video/crop\n+ video/faces\n"
     )
-    assert ended.err == "Nothing was pushed to the store 'dev' yet, so every feature is new.\n"
+    assert ended.err.startswith("Warning: There is no lake at '")
+    assert ended.err.endswith(
+        ".\nNothing was pushed to the store 'dev' yet, so every feature is new.\n"
+    )
 
 
 def test_code_is_compared_with_the_newest_push(project: Path, metaxy: Cli) -> None:
