@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import get_args
+from typing import TypeVar, get_args
 
 from metaxy.graph.canonical import filters_text
 from metaxy.graph.changes import (
@@ -20,7 +20,9 @@ from metaxy.models.columns import ColumnSpec
 from metaxy.models.definition import FeatureDefinition
 from metaxy.models.feature_spec import FeatureDep, FeatureSpec
 from metaxy.models.frozen import thawed
-from metaxy.models.keys import FeatureKey
+from metaxy.models.keys import FeatureKey, FieldKey
+
+Key = TypeVar("Key", FeatureKey, FieldKey)
 
 _RANK = {kind: rank for rank, kind in enumerate(get_args(ChangeKind))}
 
@@ -99,15 +101,11 @@ def _definition_changes(old: FeatureDefinition, new: FeatureDefinition) -> Itera
 def _dep_changes(old: FeatureSpec, new: FeatureSpec) -> Iterator[Change]:
     before = {dep.feature: dep for dep in old.deps}
     after = {dep.feature: dep for dep in new.deps}
-    for key in sorted({*before, *after}):
-        if key not in before:
-            yield Change("dependency", "", None, f"'{key}'")
-        elif key not in after:
-            yield Change("dependency", "", f"'{key}'", None)
-        else:
-            was, now = _dep_texts(old, before[key]), _dep_texts(new, after[key])
-            for kind, text in was.items():
-                yield from _compared(kind, text, now[kind], subject=f"dependency on '{key}'")
+    yield from _come_and_gone("dependency", before, after)
+    for key in sorted(before.keys() & after.keys()):
+        was, now = _dep_texts(old, before[key]), _dep_texts(new, after[key])
+        for kind, text in was.items():
+            yield from _compared(kind, text, now[kind], subject=f"dependency on '{key}'")
 
 
 def _dep_texts(spec: FeatureSpec, dep: FeatureDep) -> Mapping[ChangeKind, str]:
@@ -124,17 +122,13 @@ def _dep_texts(spec: FeatureSpec, dep: FeatureDep) -> Mapping[ChangeKind, str]:
 def _field_changes(old: FeatureSpec, new: FeatureSpec) -> Iterator[Change]:
     before = {field.key: field for field in old.fields}
     after = {field.key: field for field in new.fields}
-    for key in sorted({*before, *after}):
-        if key not in before:
-            yield Change("field", "", None, f"'{key}'")
-        elif key not in after:
-            yield Change("field", "", f"'{key}'", None)
-        else:
-            was, now, subject = before[key], after[key], f"field '{key}'"
-            yield from _compared(
-                "code_version", repr(was.code_version), repr(now.code_version), subject=subject
-            )
-            yield from _compared("description", was.description, now.description, subject=subject)
+    yield from _come_and_gone("field", before, after)
+    for key in sorted(before.keys() & after.keys()):
+        was, now, subject = before[key], after[key], f"field '{key}'"
+        yield from _compared(
+            "code_version", repr(was.code_version), repr(now.code_version), subject=subject
+        )
+        yield from _compared("description", was.description, now.description, subject=subject)
 
 
 def _parent_changes(key: FeatureKey, old: FeatureGraph, new: FeatureGraph) -> Iterator[Change]:
@@ -149,6 +143,16 @@ def _parent_changes(key: FeatureKey, old: FeatureGraph, new: FeatureGraph) -> It
                 _field_names(now),
                 subject=f"field '{field.key}'",
             )
+
+
+def _come_and_gone(
+    kind: ChangeKind, before: Iterable[Key], after: Iterable[Key]
+) -> Iterator[Change]:
+    """A change for each key that only one of them has."""
+    were, are = set(before), set(after)
+    for key in sorted(were ^ are):
+        named = f"'{key}'"
+        yield Change(kind, "", named if key in were else None, named if key in are else None)
 
 
 def _compared(
