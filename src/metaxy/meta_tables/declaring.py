@@ -1,14 +1,16 @@
 """What a storage class says, read off the class: its table, its contract, and what is wrong."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from sqlalchemy import Column, Index, Table, UniqueConstraint
+from sqlalchemy.orm import registry as Registry  # noqa: N812 -- a class with the name of a value
 
 from metaxy.errors import DefinitionError, did_you_mean, listed
 from metaxy.feature.registry import FeatureRegistry
 from metaxy.meta_tables.naming import FIELD, MAX_LENGTH, table_key
 from metaxy.meta_tables.sql_types import UnknownSqlTypeError, neutral_type
+from metaxy.metadata_store.column_types import id_refusal, polars_type
 from metaxy.models.columns import ColumnSpec, is_system_column
 from metaxy.models.contract import TableContract
 from metaxy.models.definition import FeatureDefinition
@@ -23,6 +25,14 @@ _TEMPORAL: Final = ("timestamp[us, UTC]", "date")
 def table_of(model: object) -> Table:
     """The SQLAlchemy table of a storage class."""
     return cast("Table", vars(model)["__table__"])
+
+
+def columns_of(model: object) -> dict[str, Column[Any]]:
+    """The columns of a storage class by the names that they have in the table.
+
+    Attributes of the class, and keys that SQLAlchemy knows columns by, may be others.
+    """
+    return {column.name: column for column in table_of(model).columns}
 
 
 def class_path(model: type) -> str:
@@ -49,6 +59,23 @@ def index_names(model: object) -> tuple[str, ...]:
     return tuple(column.name for column in table_of(model).primary_key.columns)
 
 
+def naming_columns(model: object) -> list[Column[Any]]:
+    """What SQLAlchemy is to tell rows apart by, for a class without a primary key.
+
+    All columns, where those of the index aren't there: so that the class comes as far as the check
+    that tells what is wrong with it.
+
+    Raises:
+        DefinitionError: There are no columns.
+    """
+    columns = columns_of(model)
+    if not columns:
+        table = table_of(model)
+        table.metadata.remove(table)
+        raise DefinitionError(f"The storage class of the table '{table.name}' has no columns")
+    return [columns[name] for name in index_names(model) if name in columns] or [*columns.values()]
+
+
 def refuse_derived(model: type) -> None:
     """Refuse a class below one with a table, whose contract would be that of both."""
     for base in model.__mro__[1:]:
@@ -60,6 +87,30 @@ def refuse_derived(model: type) -> None:
             )
 
 
+def refuse_second(model: type) -> None:
+    """Refuse a class whose table another class of the same declarative base has."""
+    name, registry = vars(model).get("__tablename__"), getattr(model, "registry", None)
+    if not isinstance(registry, Registry) or "__table__" in vars(model):
+        return
+    others = [
+        mapper.class_
+        for mapper in registry.mappers
+        if isinstance(mapper.local_table, Table)
+        and registry.metadata.tables.get(str(name)) is mapper.local_table
+    ]
+    if not others:
+        return
+    if class_path(others[0]) == class_path(model):
+        raise DefinitionError(
+            f"The storage class {class_path(model)} is declared a second time on one declarative "
+            "base, which holds its table already: declare the base anew, too"
+        )
+    raise DefinitionError(
+        f"The table name {name!r} is that of two classes: {class_path(others[0])} and "
+        f"{class_path(model)}. Give one another name."
+    )
+
+
 def completed(model: type) -> FeatureDefinition:
     """Check a class that has just been declared, give it its index, and register its feature.
 
@@ -68,7 +119,7 @@ def completed(model: type) -> FeatureDefinition:
     """
     table = table_of(model)
     try:
-        faults = [*_class_faults(model), *_column_faults(table), *_index_faults(model, table)]
+        faults = [*_class_faults(model), *_column_faults(table), *_index_faults(model)]
         if faults:
             raise DefinitionError(f"The storage class {model.__qualname__} is not valid", faults)
         definition = definition_of(model, default_project=None)
@@ -76,7 +127,7 @@ def completed(model: type) -> FeatureDefinition:
     except ValueError:
         table.metadata.remove(table)
         raise
-    _add_unique_index(table, index_names(model))
+    _add_unique_index(model)
     return definition
 
 
@@ -133,16 +184,22 @@ def _said(model: type, what: str) -> Any:  # noqa: ANN401 -- whatever the class 
 
 
 def _info(column: Column[Any]) -> dict[str, str]:
-    return {
-        name: str(column.info[name]) for name in ("label", "description") if name in column.info
-    }
+    said = {name: column.info.get(name) for name in ("label", "description")}
+    return {name: str(text) for name, text in said.items() if text is not None}
 
 
 def _class_faults(model: type) -> Iterable[str]:
-    if not _said(model, "namespace"):
+    if not str(_said(model, "namespace") or "").strip():
         yield "it needs __metatable_namespace__, a text that says what the table belongs to"
     if isinstance(_said(model, "labels"), str):
         yield "__metatable_labels__ is a text; write a list of texts"
+    if not isinstance(_said(model, "provisioning"), Mapping):
+        yield "__metatable_provisioning__ is no mapping"
+    yield from (
+        f"__index_names__ has {name!r}, which is no text"
+        for name in index_names(model)
+        if not isinstance(name, str)  # pyright: ignore[reportUnnecessaryIsInstance] -- users give anything
+    )
 
 
 def _column_faults(table: Table) -> Iterable[str]:
@@ -156,27 +213,28 @@ def _column_faults(table: Table) -> Iterable[str]:
             yield f"the column {name!r} begins with 'metaxy_', which is reserved"
         if name in RESERVED_NAMES:
             yield f"the column {name!r} is called like an attribute of every storage class"
+        if name == "*" or (name.startswith("^") and name.endswith("$")):
+            yield f"the column {name!r} is called like a pattern that selects columns"
         try:
             neutral_type(column.type)
         except UnknownSqlTypeError as error:
             yield f"the column {name!r}: {error}"
 
 
-def _index_faults(model: type, table: Table) -> Iterable[str]:
-    names, time_index = index_names(model), time_index_name(model)
+def _index_faults(model: type) -> Iterable[str]:
+    names, time_index, columns = index_names(model), time_index_name(model), columns_of(model)
     if not names:
         yield "it needs __index_names__, the columns that together name a row"
     for name in dict.fromkeys(names):
         if names.count(name) > 1:
             yield f"__index_names__ has {name!r} {names.count(name)} times"
-        if name not in table.c:
-            known = list(table.c.keys())
+        if name not in columns:
             yield (
-                f"the index column {name!r} is missing; the columns are {listed(known)}."
-                f"{did_you_mean(name, known)}"
+                f"the index column {name!r} is missing; the columns are {listed(columns)}."
+                f"{did_you_mean(str(name), columns)}"
             )
-        elif table.c[name].nullable:
-            yield f"the index column {name!r} may be null, but it names rows: nullable=False"
+        else:
+            yield from _naming_faults(columns[name])
     if time_index is None:
         return
     if names and names[0] != time_index:
@@ -184,11 +242,23 @@ def _index_faults(model: type, table: Table) -> Iterable[str]:
             f"the time index {time_index!r} must be the first of __index_names__, which are "
             f"{listed(names)}"
         )
-    if time_index in table.c and not _is_temporal(table.c[time_index]):
+    if time_index in columns and not _is_temporal(columns[time_index]):
         yield (
-            f"the time index {time_index!r} is {table.c[time_index].type!r}, which is no time: use "
+            f"the time index {time_index!r} is {columns[time_index].type!r}, which is no time: use "
             "DateTime(timezone=True) or Date"
         )
+
+
+def _naming_faults(column: Column[Any]) -> Iterable[str]:
+    """Why a column can't be one of those that name a row."""
+    if column.nullable:
+        yield f"the index column {column.name!r} may be null, but it names rows: nullable=False"
+    try:
+        refused = id_refusal(column.name, polars_type(neutral_type(column.type)))
+    except UnknownSqlTypeError:
+        return  # told as what is wrong with the column
+    if refused is not None:
+        yield refused
 
 
 def _is_temporal(column: Column[Any]) -> bool:
@@ -198,16 +268,13 @@ def _is_temporal(column: Column[Any]) -> bool:
         return True  # told as what is wrong with the column
 
 
-def _add_unique_index(table: Table, names: Sequence[str]) -> None:
+def _add_unique_index(model: type) -> None:
     """Let SQL databases, too, have one row a name; Delta has no indexes."""
-    wanted = set(names)
-    sets = [set(index.columns.keys()) for index in table.indexes if index.unique]
-    sets += [
-        set(constraint.columns.keys())
-        for constraint in table.constraints
-        if isinstance(constraint, UniqueConstraint)
+    table, columns, names = table_of(model), columns_of(model), index_names(model)
+    unique = [
+        *(index.columns for index in table.indexes if index.unique),
+        *(each.columns for each in table.constraints if isinstance(each, UniqueConstraint)),
+        table.primary_key.columns,
     ]
-    sets.append(set(table.primary_key.columns.keys()))
-    if wanted not in sets:
-        name = f"uq_{table.name}"[:MAX_LENGTH]
-        Index(name, *(table.c[each] for each in names), unique=True)
+    if set(names) not in [{column.name for column in each} for each in unique]:
+        Index(f"uq_{table.name}"[:MAX_LENGTH], *(columns[name] for name in names), unique=True)

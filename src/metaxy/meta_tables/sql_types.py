@@ -19,15 +19,27 @@ def neutral_type(kind: types.TypeEngine[Any]) -> str:
     Raises:
         UnknownSqlTypeError: There is none.
     """
+    if isinstance(kind, types.NullType):
+        raise UnknownSqlTypeError(
+            "it has no type: give one. With a foreign key and a class that is declared later, that "
+            "is mapped_column(String, ForeignKey(…))"
+        )
+    if isinstance(kind, types.Interval):
+        raise _unknown(kind)  # what it decorates is an instant, which is something else
     if isinstance(kind, types.TypeDecorator):
         return neutral_type(kind.impl_instance)
     if isinstance(kind, types.ARRAY):
-        items = cast("types.TypeEngine[Any]", kind.item_type)
-        return f"list<{neutral_type(items)}>"
+        items = neutral_type(cast("types.TypeEngine[Any]", kind.item_type))
+        depth = kind.dimensions or 1
+        return f"{'list<' * depth}{items}{'>' * depth}"
     for known, text in _TYPES:
         if isinstance(kind, known):
             return text if isinstance(text, str) else text(kind)
-    raise UnknownSqlTypeError(
+    raise _unknown(kind)
+
+
+def _unknown(kind: types.TypeEngine[Any]) -> UnknownSqlTypeError:
+    return UnknownSqlTypeError(
         f"{kind!r} has no column type in a lake: use String, Boolean, an integer, a float, "
         "Numeric, Date, DateTime(timezone=True), LargeBinary, Uuid, Enum of texts, or ARRAY"
     )

@@ -26,8 +26,9 @@ from metaxy.feature.registry import FeatureRegistry
 from metaxy.meta_tables.declaring import (
     completed,
     definition_of,
-    index_names,
+    naming_columns,
     refuse_derived,
+    refuse_second,
     table_of,
 )
 from metaxy.models.definition import FeatureDefinition
@@ -61,6 +62,7 @@ class PlatformManagedMetaTable:
 
     def __init_subclass__(cls, **options: Any) -> None:  # noqa: ANN401 -- those of the base
         refuse_derived(cls)
+        refuse_second(cls)
         super().__init_subclass__(**options)
         if "__table__" in vars(cls):
             cls.spec = completed(cls).spec
@@ -68,10 +70,9 @@ class PlatformManagedMetaTable:
     @declared_attr.directive
     def __mapper_args__(cls) -> dict[str, Any]:  # noqa: N805 -- called with the class
         """Let rows be told apart by the index where the class has no primary key."""
-        table = table_of(cls)
-        if table.primary_key.columns:
+        if table_of(cls).primary_key.columns:
             return {}
-        return {"primary_key": [table.c[name] for name in index_names(cls) if name in table.c]}
+        return {"primary_key": naming_columns(cls)}
 
     @classmethod
     def definition(cls) -> FeatureDefinition:

@@ -170,7 +170,7 @@ def _text_faults(wanted: Sequence[Registration]) -> list[str]:
         f"'{each.contract.table_name}': {each.class_path} has no description: give it "
         "__metatable_description__"
         for each in wanted
-        if not each.contract.description
+        if not (each.contract.description or "").strip()
     ]
 
 

@@ -40,9 +40,12 @@ from metric_tables import (
 WAY_OUT = "publish a new table name, or write a migration"
 
 
-def test_a_table_without_description_is_refused_and_nothing_is_written(lake: Lake) -> None:
+@pytest.mark.parametrize("said", [None, "", " "])
+def test_a_table_without_description_is_refused_and_nothing_is_written(
+    lake: Lake, said: str | None
+) -> None:
     """One class without it stops the upgrade of all."""
-    undescribed = storage("example_project__x", name="X", metatable_description=None)
+    undescribed = storage("example_project__x", name="X", metatable_description=said)
     with lake.store(graph=None).open("write") as store:
         with pytest.raises(ValueError, match=r"example_project__x.*__metatable_description__"):
             upgrade(store, storage(), undescribed)

@@ -10,7 +10,7 @@ from metaxy.meta_tables import (
     PlatformTimeIndexMetaTable,
     compute_metatable_contract_hash,
 )
-from metric_tables import number_column, storage, text_column, time_column
+from metric_tables import INDEX, number_column, storage, text_column, time_column
 
 
 def _hash(**options: Any) -> str:
@@ -69,7 +69,6 @@ def test_the_class_path_makes_no_difference() -> None:
         {"columns": {"value": None}},
         {"columns": {"time_index": mapped_column(Date, nullable=False)}},
         {"index_names": ("time_index",)},
-        {"index_names": ("time_index", "entity_identifier", "value")},
         {"metatable_namespace": "other"},
         {
             "columns": {
@@ -82,6 +81,16 @@ def test_the_class_path_makes_no_difference() -> None:
 def test_what_data_or_programs_would_notice_makes_a_difference(options: dict[str, Any]) -> None:
     """Columns, their order, the grain, the namespace."""
     assert _hash(**options) != _hash()
+
+
+def test_another_column_in_the_grain_makes_a_difference() -> None:
+    """With the very same columns."""
+    hashes = [
+        _hash(columns={"number": mapped_column(Integer, nullable=False)}, index_names=names)
+        for names in ((*INDEX, "number"), INDEX)
+    ]
+
+    assert hashes[0] != hashes[1]
 
 
 def test_foreign_keys_count_with_their_actions_and_without_their_names() -> None:

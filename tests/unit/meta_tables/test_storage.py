@@ -14,6 +14,7 @@ from sqlalchemy import (
     DateTime,
     Enum,
     Float,
+    ForeignKey,
     Index,
     Integer,
     Interval,
@@ -165,6 +166,32 @@ def test_a_primary_key_over_the_grain_is_such_an_index() -> None:
             "the column 'time_index': it is naive: use DateTime(timezone=True)",
         ),
         ({"time_index_name": "at"}, "the time index 'at' must be the first"),
+        ({"index_names": ("foo",)}, "the index column 'foo' is missing; the columns are"),
+        (
+            {"columns": {"time_index": None, "entity_identifier": None}, "index_names": ()},
+            "the index column 'time_index' is missing; the columns are 'value'",
+        ),
+        (
+            {"mixins": (PlatformManagedMetaTable,), "index_names": ()},
+            "it needs __index_names__",
+        ),
+        ({"index_names": ("time_index", 1)}, "__index_names__ has 1, which is no text"),
+        (
+            {"index_names": ("time_index", "value")},
+            "the id column 'value' is Float64, which can't name records",
+        ),
+        (
+            {"columns": {"entity_identifier": mapped_column(ARRAY(String), nullable=False)}},
+            "the id column 'entity_identifier' is List(String), which can't name records",
+        ),
+        (
+            {"columns": {"extra": mapped_column(ForeignKey("elsewhere.x"))}},
+            "the column 'extra': it has no type: give one.",
+        ),
+        ({"columns": {"extra": mapped_column("*", Float)}}, "the column '*' is called like a"),
+        ({"columns": {"extra": mapped_column("^x.*$", Float)}}, "the column '^x.*$' is called"),
+        ({"metatable_provisioning": [1]}, "__metatable_provisioning__ is no mapping"),
+        ({"metatable_namespace": " "}, "it needs __metatable_namespace__"),
         ({"columns": {"extra": mapped_column(JSON)}}, "the column 'extra': JSON() has no fixed"),
         ({"columns": {"metaxy_x": number_column()}}, "the column 'metaxy_x' begins with"),
         ({"columns": {"VALUE": number_column()}}, "the columns 'value' and 'VALUE' differ only"),
@@ -196,6 +223,52 @@ def test_all_faults_of_a_class_come_at_once() -> None:
         )
 
 
+def test_a_class_without_columns_is_refused() -> None:
+    """SQLAlchemy would tell of a primary key that nobody has asked for."""
+    base = new_base()
+    columns = {"time_index": None, "entity_identifier": None, "value": None}
+    with pytest.raises(ValueError, match=r"'example_project__daily_metrics' has no columns"):
+        storage(base=base, columns=columns)
+
+    assert base.metadata.tables == {}
+
+
+def test_columns_are_known_by_their_names_in_the_table() -> None:
+    """Attributes of the class, and keys of SQLAlchemy, may be others."""
+    table = storage(
+        columns={
+            "entity_identifier": None,
+            "who": mapped_column("entity_identifier", String, key="whoever", nullable=False),
+            "value": None,
+            "what": mapped_column("the value", Float, nullable=False),
+        }
+    )
+    contract = table.definition().contract
+
+    assert [each.name for each in contract.columns] == [*INDEX, "the value"]
+    assert contract.grain == INDEX
+    (index,) = table_of(table).indexes
+    assert [each.name for each in index.columns] == list(INDEX)
+
+    named = mapped_column("entity_identifier", String, key="whoever", nullable=False)
+    constraint = UniqueConstraint("whoever", "time_index")
+    own = storage(
+        name="Own",
+        table="example_project__own",
+        columns={"entity_identifier": named},
+        table_args=(constraint,),
+    )
+    assert table_of(own).indexes == set()
+
+
+def test_texts_that_are_none_are_none() -> None:
+    """The word None is nobody's description."""
+    table = storage(columns={"value": number_column(info={"label": None, "description": None})})
+    contract = table.definition().contract
+
+    assert (contract.columns[2].description, "value" in contract.column_labels) == (None, False)
+
+
 def test_a_storage_class_is_not_derived_from_another() -> None:
     """The contract would be that of two classes; an abstract base is the way."""
     table = storage()
@@ -214,6 +287,16 @@ def test_two_classes_of_one_table_name_are_refused_naming_both() -> None:
     storage()
     with pytest.raises(ValueError, match=r"storage\.DailyMetricsStorage and \S+storage\.Other"):
         storage(name="Other")
+
+
+def test_two_classes_of_one_table_name_on_one_base_are_refused_naming_both() -> None:
+    """SQLAlchemy would name neither, and advise to merge them."""
+    base = new_base()
+    storage(base=base)
+    with pytest.raises(ValueError, match=r"storage\.DailyMetricsStorage and \S+storage\.Other"):
+        storage(base=base, name="Other")
+    with pytest.raises(ValueError, match=r"declared a second time on one declarative base"):
+        storage(base=base)
 
 
 def test_registering_by_a_call_is_refused() -> None:
@@ -287,6 +370,7 @@ _KINDS: list[tuple[Any, str]] = [
     (DateTime(timezone=True), "timestamp[us, UTC]"),
     (LargeBinary(), "binary"),
     (ARRAY(Float), "list<float64>"),
+    (ARRAY(Float, dimensions=2), "list<list<float64>>"),
 ]
 
 
@@ -301,6 +385,12 @@ def test_types_that_no_lake_holds_are_refused(kind: Any) -> None:
     """With what to use instead."""
     with pytest.raises(UnknownSqlTypeError):
         neutral_type(kind)
+
+
+def test_a_refused_type_is_told_as_it_was_given() -> None:
+    """An interval is kept as an instant by some databases, and isn't one."""
+    with pytest.raises(UnknownSqlTypeError, match=r"^Interval\(\) has no column type in a lake"):
+        neutral_type(Interval())
 
 
 def test_importing_a_storage_class_creates_no_file(
