@@ -123,7 +123,7 @@ def test_records_in_sync_stay_in_sync_and_no_others(place: dict[str, Any]) -> No
 
         back = rollback_migration(store, step)
 
-        assert back.summary().startswith(f"{MIGRATION_ID}: rolled back, 0 records as before, 24")
+        assert back.summary().startswith(f"{MIGRATION_ID}: rolled back, 24 records ended, as")
         assert stored(store, "crops", "id") == []
         assert rollback_migration(store, step).status == "skipped"
         assert apply_migration(store, step).rows_affected == 24

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from metaxy.cli import output
+from metaxy.cli.asking import may, yes_option
 from metaxy.cli.command import Command
 from metaxy.cli.exit_code import ExitCode
 from metaxy.cli.migration_options import (
@@ -22,7 +23,7 @@ from metaxy.migrations.api import (
 )
 from metaxy.migrations.progress import MigrationProgress
 from metaxy.migrations.result import MigrationResult, OperationResult
-from metaxy.migrations.undoing import RollbackResult
+from metaxy.migrations.undoing import RollbackResult, rollback_plan
 
 _BAR_WIDTH = 20
 
@@ -136,10 +137,12 @@ def apply(
 @click.command(
     cls=Command,
     examples=[
-        ("metaxy migrations rollback 20260102_000000_narrow", "Let it never have been."),
+        ("metaxy migrations rollback 20260102_000000_narrow", "Asks first."),
+        ("metaxy migrations rollback 20260102_000000_narrow --yes", "In a script."),
     ],
 )
 @id_argument()
+@yes_option
 @click.option(
     "--force",
     is_flag=True,
@@ -151,6 +154,7 @@ def apply(
 def rollback(
     *,
     migration_id: str,
+    is_confirmed: bool,
     force: bool,
     project_name: str | None,
     store_name: str | None,
@@ -162,24 +166,21 @@ def rollback(
     again or, where it had none, a tombstone. What others have written since stays. The file is not
     needed. `metaxy migrations apply ID` applies it again.
 
-    Exits with 3 while somebody is at it, and when later migrations rest on it.
+    Exits with 3 if nobody confirms, while somebody is at it, and when later migrations rest on it.
     """
-    with (
-        told_as_refusal(),
-        opened_migrations(store_name, None, "write") as migrations,
-        output.passing_line() as show,
-    ):
+    with told_as_refusal(), opened_migrations(store_name, None, "write") as migrations:
+        store = migrations.opened.store
+        plan = rollback_plan(store, migration_id, force=force)
+        if not plan.is_done and not may(f"{plan} in {store.display()}", is_confirmed):
+            return ExitCode.REFUSED
+        with output.passing_line() as show:
 
-        def tell(step: MigrationProgress) -> None:
-            show(_step(step))
+            def tell(step: MigrationProgress) -> None:
+                show(_step(step))
 
-        result = rollback_migration(
-            migrations.opened.store,
-            migration_id,
-            force=force,
-            on_progress=tell,
-            project=project_name,
-        )
+            result = rollback_migration(
+                store, plan.migration_id, force=force, on_progress=tell, project=project_name
+            )
     if as_json:
         output.json_data({"store": migrations.opened.name, **_rollback_as_json(result)})
     else:

@@ -60,11 +60,55 @@ class RollbackResult:
 
     def summary(self) -> str:
         """Tell all of it in a few lines, for people."""
-        status = self.status.replace("_", " ")
-        head = f"{self.migration_id}: {status}, {_told(self.counts)}"
+        if self.status == "skipped":
+            return (
+                f"{self.migration_id}: was rolled back before, so there is nothing to take back. "
+                f"`metaxy migrations apply {self.migration_id}` applies it again."
+            )
+        head = f"{self.migration_id}: rolled back, {_told(self.counts)}"
         return "\n".join(
             [head, *(f"  {key}: {_told(each)}" for key, each in self.features.items())]
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackPlan:
+    """What there is to take back of a migration, as far as its runs have put it on record.
+
+    Attributes:
+        is_done: It was taken back before.
+        rows: How many rows were written to each feature; empty for one that was only stamped.
+    """
+
+    migration_id: str
+    is_done: bool
+    rows: Mapping[str, int]
+
+    def __str__(self) -> str:
+        if not self.rows:
+            return f"Take back '{self.migration_id}', of which no written rows are on record"
+        each = ", ".join(f"'{key}' ({counted(rows, 'row')})" for key, rows in self.rows.items())
+        return f"Take back what '{self.migration_id}' has written to {each}"
+
+
+def rollback_plan(store: MetadataStore, migration_id: str, *, force: bool) -> RollbackPlan:
+    """Tell what `rolled_back` would take back; no records are read, and nothing is written.
+
+    Raises:
+        MigrationConflictError: It must not be taken back now.
+        MigrationError: Nothing is recorded of it.
+    """
+    states = read_states(store)
+    state = _found(states, migration_id)
+    is_done = state.status == "rolled_back"
+    if not is_done and not force:
+        _refuse(states, state)
+    rows: dict[str, int] = {}
+    for each in state.operations.values():
+        if each.rows:
+            name = each.feature or each.operation
+            rows[name] = rows.get(name, 0) + each.rows
+    return RollbackPlan(migration_id=state.migration_id, is_done=is_done, rows=rows)
 
 
 def rolled_back(
@@ -281,7 +325,11 @@ def _tell(
 
 
 def _told(counts: RollbackCounts) -> str:
-    return (
-        f"{counted(counts.restored, 'record')} as before, {counts.ended} ended, "
-        f"{counts.kept} kept that others have written since"
-    )
+    told: list[str] = []
+    if counts.restored:
+        told.append(f"{counted(counts.restored, 'record')} restored as before")
+    if counts.ended:
+        told.append(f"{counted(counts.ended, 'record')} ended, as there was none before")
+    if counts.kept:
+        told.append(f"{counted(counts.kept, 'record')} left alone, written by others since")
+    return "; ".join(told) or "no record was its work"

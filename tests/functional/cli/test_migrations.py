@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli_project import FEATURES, Cli, Compute, Ended, WriteRoot
+from metaxy.cli import output
 from metaxy.migrations import events
 
 NARROW = FEATURES.replace(
@@ -132,9 +133,10 @@ def test_a_rollback_is_undone_by_name_only(changed: Path, metaxy: Cli) -> None:
     name = generated(changed, metaxy)
     metaxy("migrations", "apply")
 
-    back = metaxy("migrations", "rollback", name[:15], "--json")
+    back = metaxy("migrations", "rollback", name[:15], "--yes", "--json")
     after = metaxy("migrations", "status", "--json")
     passed = metaxy("migrations", "apply")
+    again = metaxy("migrations", "rollback", name)
     done = metaxy("migrations", "apply", name, "--json")
 
     assert back.data["status"] == "rolled_back"
@@ -144,8 +146,46 @@ def test_a_rollback_is_undone_by_name_only(changed: Path, metaxy: Cli) -> None:
     ]
     assert (after.code, states(after)) == (0, [(name, "rolled_back")])
     assert "It was rolled back." in passed.out
+    assert (again.code, again.out) == (
+        0,
+        f"{name}: was rolled back before, so there is nothing to take back. `metaxy migrations "
+        f"apply {name}` applies it again.\n",
+    )
     assert done.data["migrations"][0]["rows"] == 6
     assert metaxy("migrations", "rollback", "nothing").code == 1
+
+
+def test_a_rollback_asks_first(changed: Path, metaxy: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what would go; off a terminal it is refused, and `--yes` answers beforehand."""
+    name = generated(changed, metaxy)
+    metaxy("migrations", "apply")
+    asked: list[str] = []
+
+    def answered(question: str) -> bool:
+        asked.append(question)
+        return False
+
+    unasked = metaxy("migrations", "rollback", name, "--json")
+    with monkeypatch.context() as patched:
+        patched.setattr(output, "can_ask", lambda: True)
+        patched.setattr(output, "confirmed", answered)
+        declined = metaxy("migrations", "rollback", name)
+    kept = states(metaxy("migrations", "status", "--json"))
+    done = metaxy("migrations", "rollback", name, "--yes")
+
+    question = (
+        f"Take back what '{name}' has written to 'video/crop' (3 rows), 'video/faces' (3 rows) in "
+        f"DeltaMetadataStore({changed / 'lake'})?"
+    )
+    assert (unasked.code, unasked.out) == (3, "")
+    assert unasked.err == f"Refused: {question} There is nobody to ask; give --yes to do it.\n"
+    assert (declined.code, declined.err, asked) == (3, "Nothing was done.\n", [question])
+    assert kept == [(name, "completed")]
+    assert done.out.splitlines() == [
+        f"{name}: rolled back, 6 records ended, as there was none before",
+        "  video/faces: 3 records ended, as there was none before",
+        "  video/crop: 3 records ended, as there was none before",
+    ]
 
 
 def test_a_stamp_stands_for_a_run(changed: Path, metaxy: Cli) -> None:
