@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+import narwhals as nw
 import polars as pl
 from narwhals.typing import IntoFrame
 
@@ -35,12 +36,22 @@ def contract_rows(frame: IntoFrame, contract: TableContract) -> pl.DataFrame:
 
 
 def _with_named_index(frame: object) -> object:
-    """A pandas frame with the names of its index as columns; anything else as it is."""
-    if type(frame).__module__.partition(".")[0] != "pandas":
+    """A pandas frame with the names of its index as columns; anything else as it is.
+
+    An index that is a column besides, as `set_index(…, drop=False)` leaves it, is dropped.
+    """
+    native = nw.to_native(frame, pass_through=True)
+    if type(native).__module__.partition(".")[0] != "pandas":
         return frame
-    pandas_frame: Any = frame
+    pandas_frame: Any = native
     names = getattr(getattr(pandas_frame, "index", None), "names", ())
-    return pandas_frame.reset_index() if any(name is not None for name in names) else frame
+    if all(name is None for name in names):
+        return frame
+    columns = list(pandas_frame.columns)
+    twice = [level for level, name in enumerate(names) if name in columns]
+    if len(twice) == len(names):
+        return pandas_frame.reset_index(drop=True)
+    return pandas_frame.droplevel(twice).reset_index() if twice else pandas_frame.reset_index()
 
 
 def _in_microseconds(values: pl.Series) -> pl.Series:

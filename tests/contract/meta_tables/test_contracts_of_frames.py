@@ -1,7 +1,10 @@
 """What is refused of a frame: all of it in one error, and nothing is written."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
+import narwhals as nw
 import polars as pl
 import pytest
 from sqlalchemy import Float
@@ -9,7 +12,8 @@ from sqlalchemy.orm import mapped_column
 
 from metaxy import MetadataStore
 from metaxy.meta_tables import ContractViolationError
-from metric_tables import metrics, node, storage, table_version, text_column, upgrade
+from metaxy.meta_tables.frames import contract_rows
+from metric_tables import INDEX, metrics, node, storage, table_version, text_column, upgrade
 
 ONE = metrics(("1-1", "a", 1.0))
 
@@ -164,3 +168,24 @@ def test_the_store_writes_no_column_that_no_upgrade_has_added(store: MetadataSto
 
     with pytest.raises(ContractViolationError, match=r"'extra' isn't in the table yet"):
         store.write_metadata(table, rows)
+
+
+_INDEXED: dict[str, Callable[[Any], Any]] = {
+    "both": lambda frame: frame.set_index(list(INDEX)),
+    "one": lambda frame: frame.set_index("time_index"),
+    "kept besides": lambda frame: frame.set_index("time_index", drop=False),
+    "one kept besides": lambda frame: frame.set_index(list(INDEX)).assign(
+        entity_identifier=["a", "b"]
+    )[["entity_identifier", "value"]],
+    "Narwhals": lambda frame: nw.from_native(frame.set_index(list(INDEX))),
+    "labels without a name": lambda frame: frame.set_axis([7, 7]),
+}
+
+
+@pytest.mark.parametrize("indexed", _INDEXED)
+def test_the_named_index_of_a_pandas_frame_is_columns(indexed: str) -> None:
+    """Whichever of its columns it has, wrapped or not; labels without a name are dropped."""
+    rows = metrics(("1-1", "a", 1.0), ("1-2", "b", 2.0))
+    given = _INDEXED[indexed](rows.to_pandas())
+
+    assert contract_rows(given, storage().definition().contract).rows() == rows.rows()
