@@ -6,9 +6,10 @@ is one commit. What the destination has already is told by comparing rows, so a 
 off and is repeated goes on where it was.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self
 
 import polars as pl
@@ -93,6 +94,8 @@ class CopyProgress:
 
 
 OnProgress = Callable[[CopyProgress], None]
+Tell = Callable[[int], None]
+"""Takes how many rows of a feature were copied so far."""
 
 
 def copy_rows(
@@ -103,19 +106,36 @@ def copy_rows(
     Raises:
         CopyError: A feature couldn't be copied; those before it were, and stay.
     """
-    done: dict[str, CopyResult] = {}
     with told_as_copy_errors(route):
         plan = copy_plan(route, asked)
         if plan.features:
             copy_pushes(route.store, plan.pushes)
-    for position, each in enumerate(plan.features, start=1):
-        begun = CopyProgress(each.key, position, len(plan.features), 0)
-        tell = teller(on_progress, begun)
+    return copy_each(route, plan.features, partial(_copied, route), on_progress=on_progress)
+
+
+def copy_each(
+    route: Route,
+    features: Sequence[FeatureCopy],
+    copied: Callable[[FeatureCopy, Tell], CopyResult],
+    *,
+    on_progress: OnProgress | None,
+) -> dict[str, CopyResult]:
+    """Copy a feature after the other, and tell as each begins.
+
+    Args:
+        copied: Copies one feature, and tells how many of its rows were copied so far.
+
+    Raises:
+        CopyError: A feature couldn't be copied; those before it were, and stay.
+    """
+    done: dict[str, CopyResult] = {}
+    for position, each in enumerate(features, start=1):
+        tell = _teller(on_progress, CopyProgress(each.key, position, len(features), 0))
         tell(0)
         try:
-            done[str(each.key)] = _copied(route, each, tell)
+            done[str(each.key)] = copied(each, tell)
         except Exception as error:
-            raise copy_failure(error, each.key, route, done=done) from error
+            raise _copy_failure(error, each.key, route, done=done) from error
     return done
 
 
@@ -133,7 +153,7 @@ def told_as_copy_errors(route: Route) -> Generator[None]:
         ) from error
 
 
-def copy_failure(
+def _copy_failure(
     error: Exception, key: FeatureKey, route: Route, *, done: Mapping[str, CopyResult]
 ) -> CopyError:
     """The error that says which feature it was, and what was done before it."""
@@ -177,7 +197,7 @@ def record_copy(route: Route, copy: FeatureCopy, *, rows: int) -> None:
     )
 
 
-def _copied(route: Route, copy: FeatureCopy, tell: Callable[[int], None]) -> CopyResult:
+def _copied(route: Route, copy: FeatureCopy, tell: Tell) -> CopyResult:
     store = route.store
     schema = copy.scan.frame.collect_schema()
 
@@ -206,7 +226,7 @@ def _selected_count(copy: FeatureCopy) -> int:
     return sum(map(count, chosen))
 
 
-def teller(on_progress: OnProgress | None, begun: CopyProgress) -> Callable[[int], None]:
+def _teller(on_progress: OnProgress | None, begun: CopyProgress) -> Tell:
     """Give a function that tells how many rows of a feature were copied."""
     if on_progress is None:
         return _nobody

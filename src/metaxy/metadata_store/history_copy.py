@@ -4,13 +4,12 @@ from metaxy.errors import StoreError, UsageError
 from metaxy.metadata_store.copied_rows import count
 from metaxy.metadata_store.copy_planning import Asked, FeatureCopy, Route, copy_plan
 from metaxy.metadata_store.copying import (
-    CopyProgress,
     CopyResult,
     OnProgress,
-    copy_failure,
+    Tell,
+    copy_each,
     copy_pushes,
     record_copy,
-    teller,
     told_as_copy_errors,
 )
 from metaxy.metadata_store.opening import OpenableStore
@@ -32,23 +31,19 @@ def copy_histories(
             "history=True copies whole tables with all their versions: it takes neither filters "
             "nor from_snapshot."
         )
-    done: dict[str, CopyResult] = {}
     with told_as_copy_errors(route):
         plan = copy_plan(route, asked)
         folders = {each.key: _folders(route, each.key) for each in plan.features}
         if plan.features:
             route.store.settle_hash_settings()
             copy_pushes(route.store, plan.pushes)
-    for position, each in enumerate(plan.features, start=1):
-        begun = CopyProgress(each.key, position, len(plan.features), 0)
-        tell = teller(on_progress, begun)
-        tell(0)
-        try:
-            done[str(each.key)] = _copied_table(route, each, folders[each.key])
-        except Exception as error:
-            raise copy_failure(error, each.key, route, done=done) from error
-        tell(int(done[str(each.key)]))
-    return done
+
+    def copied(copy: FeatureCopy, tell: Tell) -> CopyResult:
+        result = _copied_table(route, copy, folders[copy.key])
+        tell(result.rows_copied)
+        return result
+
+    return copy_each(route, plan.features, copied, on_progress=on_progress)
 
 
 Folders = tuple[TableFiles, TableFiles]
