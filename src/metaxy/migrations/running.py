@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Collection
+from typing import TypedDict
 
 from metaxy.errors import MigrationConflictError
 from metaxy.metadata_store.base import MetadataStore
@@ -25,6 +26,15 @@ from metaxy.migrations.scheduling import run_in_order
 
 _CUSTOM = "execute"
 """What stands for the one operation of a `CustomMigration` in the events."""
+
+
+class _EventHead(TypedDict):
+    """What every event of an operation says."""
+
+    migration_id: str
+    attempt: int
+    operation: str
+    feature: str
 
 
 def custom_result(
@@ -139,36 +149,29 @@ class MigrationRun:
             done = planned.ended("skipped") if planned.is_done else self._done(planned)
         except Exception as error:  # noqa: BLE001 -- of whatever kind: others go on
             text = told(error)
-            self._claimed.record(
-                OperationFailed(
-                    migration_id=self._id,
-                    attempt=self._claimed.attempt,
-                    operation=planned.id,
-                    feature=str(planned.feature),
-                    error=text,
-                )
-            )
+            self._claimed.record(OperationFailed(**self._head(planned), error=text))
             self._keep(planned, planned.ended("failed", error=text))
             return False
         if not planned.is_done:
-            self._record_done(done)
-        self._keep(planned, done)
-        return True
-
-    def _record_done(self, done: OperationResult) -> None:
-        self._claimed.record(
-            OperationCompleted(
-                migration_id=self._id,
-                attempt=self._claimed.attempt,
-                operation=done.operation,
-                feature=str(done.feature_key),
+            completed = OperationCompleted(
+                **self._head(planned),
                 rows=done.rows,
                 in_sync=done.in_sync,
                 out_of_date=done.out_of_date,
                 orphaned=done.orphaned,
                 already=done.already,
             )
-        )
+            self._claimed.record(completed)
+        self._keep(planned, done)
+        return True
+
+    def _head(self, planned: PlannedOperation) -> _EventHead:
+        return {
+            "migration_id": self._id,
+            "attempt": self._claimed.attempt,
+            "operation": planned.id,
+            "feature": str(planned.feature),
+        }
 
     def _done(self, planned: PlannedOperation) -> OperationResult:
         if self._is_locked:
@@ -222,15 +225,7 @@ class MigrationRun:
         planned = self._planned[operation]
         blocking = tuple(dict.fromkeys(self._planned[each].feature for each in sorted(failed)))
         names = ", ".join(map(str, blocking))
-        self._claimed.record(
-            OperationSkipped(
-                migration_id=self._id,
-                attempt=self._claimed.attempt,
-                operation=planned.id,
-                feature=str(planned.feature),
-                blocked_by=names,
-            )
-        )
+        self._claimed.record(OperationSkipped(**self._head(planned), blocked_by=names))
         self._keep(planned, planned.ended("skipped", blocked_by=blocking))
 
     def _keep(self, planned: PlannedOperation, result: OperationResult) -> None:
