@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from metaxy.graph.changes import GraphDiff
 from metaxy.graph.diff import diff_graphs
@@ -90,6 +90,18 @@ def explanation(
     operations = resolved.operations(store, project)
     diff = diff_graphs(old, new)
     carried = frozenset(map(feature_of, operations))
+
+    def refused(operation: BaseOperation) -> tuple[str, ...]:
+        if not isinstance(operation, DataVersionReconciliation):
+            return ()
+        return refusals(
+            old,
+            new,
+            feature_of(operation),
+            assume_same_result=operation.assume_same_result,
+            carried=carried,
+        )
+
     explained = tuple(
         ExplainedOperation(
             operation=each.id,
@@ -98,23 +110,13 @@ def explanation(
             does=_does(each),
             because=tuple(_causes(diff, feature_of(each))),
             reason=each.reason,
-            refusals=refusals(
-                old,
-                new,
-                feature_of(each),
-                assume_same_result=each.assume_same_result,
-                carried=carried,
-            )
-            if isinstance(each, DataVersionReconciliation)
-            else (),
+            refusals=refused(each),
         )
         for each in operations
     )
     affected = resolved.get_affected_features(store, project)
-    return MigrationExplanation(
-        migration_id=told.migration_id,
-        does=told.does,
-        run=told.run,
+    return replace(
+        told,
         from_snapshot_version=resolved.snapshots[0],
         to_snapshot_version=resolved.snapshots[1],
         operations=explained,

@@ -1,6 +1,6 @@
 """What a migration would do to a store: the plan that a dry run shows and a run carries out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeGuard
 
@@ -193,17 +193,8 @@ def migration_plan(
                 carried=carried,
                 assume_same_result=each.assume_same_result,
             )
-        planned.append(
-            PlannedOperation(
-                operation=each,
-                feature=feature_of(each),
-                carrying=carrying,
-                carry=None if carrying is None else plan_carrying(store, carrying),
-                needs=frozenset(needs[each.id]),
-                is_done=carrying is None and each.id in done,
-                table_version=table_version(store, feature_of(each)),
-            )
-        )
+        is_done = carrying is None and each.id in done
+        planned.append(_planned(store, each, carrying, needs=needs[each.id], is_done=is_done))
     return MigrationPlan(
         migration_id=migration.migration_id,
         run=run,
@@ -212,6 +203,26 @@ def migration_plan(
         operations=tuple(planned),
         refusals=refusals,
         notes=tuple(_changes(store, state, planned)),
+    )
+
+
+def _planned(
+    store: MetadataStore,
+    operation: BaseOperation,
+    carrying: Carrying | None,
+    *,
+    needs: Iterable[str],
+    is_done: bool,
+) -> PlannedOperation:
+    feature = feature_of(operation)
+    return PlannedOperation(
+        operation=operation,
+        feature=feature,
+        carrying=carrying,
+        carry=None if carrying is None else plan_carrying(store, carrying),
+        needs=frozenset(needs),
+        is_done=is_done,
+        table_version=table_version(store, feature),
     )
 
 
