@@ -28,7 +28,6 @@ Encodable: TypeAlias = (
     | Sequence["Encodable"] | Mapping[str, "Encodable"] | None
 )  # fmt: skip
 
-DIGEST_LENGTH = 64
 MIN_LENGTH = 8
 
 

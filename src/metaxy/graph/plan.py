@@ -71,7 +71,6 @@ class InputPlan:
     """
 
     upstream: FeatureKey
-    upstream_feature_version: str
     upstream_records: RecordsPlan
     upstream_id_columns: tuple[str, ...]
     id_columns: tuple[str, ...]

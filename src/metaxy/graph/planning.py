@@ -68,7 +68,6 @@ def _grain(definition: FeatureDefinition, inputs: Iterable[Input]) -> tuple[str,
 def _input_plan(each: Input, *, graph: _Graph, fields: FieldGraph) -> InputPlan:
     return InputPlan(
         upstream=each.key,
-        upstream_feature_version=fields.feature_versions[each.key],
         upstream_records=_records_plan(each.upstream, graph=graph, fields=fields),
         upstream_id_columns=id_names(each.upstream),
         id_columns=each.id_columns,

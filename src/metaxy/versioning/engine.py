@@ -100,16 +100,6 @@ class PolarsVersioningEngine:
             may_repeat=given,
         )
 
-    def expected_records(
-        self, *, upstream: Mapping[FeatureKey, StoredRows], stored: StoredRows
-    ) -> pl.LazyFrame:
-        """One row an expected record: what `added` would be if nothing were stored."""
-        inputs = [
-            asked_input(each, upstream[each.upstream], NO_FILTERS, early=False)
-            for each in self.plan.inputs
-        ]
-        return self._expected_records(inputs, self._current_records(stored))
-
     def _current_records(self, stored: StoredRows) -> pl.LazyFrame | None:
         return None if stored.frame is None else stored_records(stored, self.plan.records)
 

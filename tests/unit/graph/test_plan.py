@@ -39,7 +39,6 @@ def test_a_plan_has_everything_of_a_feature_and_its_inputs() -> None:
         inputs=(
             InputPlan(
                 upstream=file,
-                upstream_feature_version=graph.feature_version("file"),
                 upstream_records=RecordsPlan(file, graph.feature_version("file"), ("shop", "id")),
                 upstream_id_columns=("id", "shop"),
                 id_columns=("id", "store"),

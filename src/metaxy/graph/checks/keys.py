@@ -2,13 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
 
 from metaxy.errors import listed
 from metaxy.models.definition import FeatureDefinition
 from metaxy.models.keys import FeatureKey, collision_form
-
-T = TypeVar("T")
 
 
 def key_faults(definitions: Sequence[FeatureDefinition]) -> Iterator[str]:
