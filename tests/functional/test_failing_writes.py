@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +29,23 @@ class PanicException(BaseException):
     """What a panic in Rust code looks like."""
 
 
-@pytest.mark.parametrize("error", [OSError("timeout"), CommitFailedError("x"), PanicException("y")])
-def test_a_commit_whose_answer_is_lost_is_found(
-    store: DeltaMetadataStore, monkeypatch: pytest.MonkeyPatch, error: BaseException
-) -> None:
-    """It isn't made twice, and counts as written by this write."""
+def _answer_lost(error: BaseException) -> Callable[..., None]:
+    """What makes a commit as `write_deltalake` does, and then raises."""
     write = tables.write_deltalake
 
     def lost(*arguments: Any, **options: Any) -> None:
         write(*arguments, **options)
         raise error
 
-    monkeypatch.setattr(tables, "write_deltalake", lost)
+    return lost
+
+
+@pytest.mark.parametrize("error", [OSError("timeout"), CommitFailedError("x"), PanicException("y")])
+def test_a_commit_whose_answer_is_lost_is_found(
+    store: DeltaMetadataStore, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """It isn't made twice, and counts as written by this write."""
+    monkeypatch.setattr(tables, "write_deltalake", _answer_lost(error))
     plain = store.write_metadata("video", videos(("a", "1", "1")))
     keyed = store.write_metadata("video", videos(("b", "1", "1")), idempotency_key="k")
 
@@ -54,13 +59,8 @@ def test_a_deletion_whose_answer_is_lost_is_found(
     store: DeltaMetadataStore, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     """It counts what it has deleted, be it soft, hard or a drop."""
-    write = tables.write_deltalake
-
-    def lost(*arguments: Any, **options: Any) -> None:
-        write(*arguments, **options)
-        raise error
-
     store.write_metadata("video", videos(("a", "1", "1"), ("b", "1", "1")))
+    lost = _answer_lost(error)
     monkeypatch.setattr(tables, "write_deltalake", lost)
     monkeypatch.setattr(maintenance, "write_deltalake", lost)
     soft = store.delete_metadata("video", ["id = 'a'"])
