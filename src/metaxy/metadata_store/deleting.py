@@ -12,7 +12,7 @@ from metaxy.metadata_store.reading import complete_rows
 from metaxy.metadata_store.records import Stamps
 from metaxy.metadata_store.writing import EPOCH
 from metaxy.versioning.erasing import remaining_children, remaining_rows
-from metaxy.versioning.id_types import common_id_types
+from metaxy.versioning.id_types import common_id_types, rows_with_ids_of
 from metaxy.versioning.latest import latest_records
 from metaxy.versioning.scope import Condition, fulfilling
 from metaxy.versioning.system_columns import (
@@ -195,9 +195,7 @@ def _chosen(
             faults,
             feature=str(plan.key),
         )
-    named = records.select(pl.col(name).cast(common[name]) for name in ids)
-    keys = [pl.col(name).cast(common[name]) for name in ids]
-    return chosen.join(named, left_on=keys, right_on=ids, how="semi")
+    return rows_with_ids_of(chosen, records, common)
 
 
 def _check_ids(schema: pl.Schema, plan: FeaturePlan) -> None:

@@ -46,6 +46,29 @@ def with_id_types(frame: pl.LazyFrame, types: Mapping[str, pl.DataType]) -> pl.L
     return frame.with_columns(casts) if casts else frame
 
 
+def rows_with_ids_of(
+    frame: pl.LazyFrame, other: pl.LazyFrame, types: Mapping[str, pl.DataType]
+) -> pl.LazyFrame:
+    """The rows of a frame whose ids some row of another frame has, as they are.
+
+    Args:
+        types: Of each column that is compared, the one that both can be cast to.
+    """
+    return frame.join(
+        with_id_types(other.select(list(types)), types),
+        left_on=_as_types(frame.collect_schema(), types),
+        right_on=list(types),
+        how="semi",
+    )
+
+
+def _as_types(schema: pl.Schema, types: Mapping[str, pl.DataType]) -> list[pl.Expr]:
+    return [
+        pl.col(name) if schema[name] == dtype else pl.col(name).cast(dtype)
+        for name, dtype in types.items()
+    ]
+
+
 def _plain(dtype: pl.DataType) -> pl.DataType:
     if isinstance(dtype, pl.Categorical | pl.Enum):
         return pl.String()

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from metaxy.errors import FilterError, listed
+from metaxy.errors import FilterError, MetadataSchemaError, listed
 from metaxy.graph.plan import FeaturePlan, InputPlan
+from metaxy.versioning.id_types import common_id_types, rows_with_ids_of
 from metaxy.versioning.inputs import StoredRows, stored_records
 from metaxy.versioning.scope import (
     Condition,
@@ -35,14 +36,26 @@ class AskedInput:
     scope: InputScope
 
     def narrowed(self, frame: pl.LazyFrame) -> pl.LazyFrame:
-        """The expected or stored records of the feature whose record of this input is in scope."""
+        """The expected or stored records of the feature whose record of this input is in scope.
+
+        Raises:
+            MetadataSchemaError: Their ids can't be compared with those of the input.
+        """
         frame = fulfilling_renamed(frame, self.scope.by_ids, self.scope.names)
         if not self.scope.by_content:
             return frame
         if self.records is None:
             return _none_of(frame)
         inside = ids_in_scope(self.records, self.scope)
-        return frame.join(inside, on=list(self.plan.id_columns), how="semi")
+        wanted, got = frame.collect_schema(), inside.collect_schema()
+        types, unlike = common_id_types(wanted, got, self.plan.id_columns)
+        if unlike:
+            raise MetadataSchemaError(
+                f"A filter on '{self.plan.upstream}' can't be told of the records asked about, "
+                "whose ids are of other types",
+                [f"'{name}' is {wanted[name]}, and {got[name]} in the upstream" for name in unlike],
+            )
+        return rows_with_ids_of(frame, inside, types)
 
 
 def asked_input(

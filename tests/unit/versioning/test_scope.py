@@ -1,6 +1,7 @@
 """Runtime filters narrow the question, not the answer."""
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import narwhals as nw
 import polars as pl
@@ -8,7 +9,7 @@ import pytest
 
 from definitions import feature, graph_of
 from lake_rows import expected, ids, record, resolved, stored
-from metaxy.errors import FilterError
+from metaxy.errors import FilterError, MetadataSchemaError
 from metaxy.graph.graph import FeatureGraph
 from metaxy.models.feature_spec import FeatureDep
 from metaxy.models.filters import SqlFilter
@@ -232,6 +233,53 @@ def test_a_condition_on_child_ids_does_not_bring_back_superseded_children(
     found = resolved(graph, "face", {"frame": frames}, filters={"frame": condition})
 
     assert ids(found, "f") == ([], [], [])
+
+
+@pytest.mark.parametrize("is_sampled", [False, True])
+@pytest.mark.parametrize("condition", ["by_feature", "everywhere"])
+def test_a_condition_is_told_of_ids_of_other_scales(condition: str, *, is_sampled: bool) -> None:
+    """The upstream's decimals are not as exact as those of the expected and stored records."""
+    graph = graph_of(
+        feature("a"), feature("b"), feature("both", deps=[FeatureDep("a"), FeatureDep("b")])
+    )
+    ids_of = [Decimal(number) for number in (1, 2, 3)]
+    rough, exact = {"id": pl.Decimal(12, 2)}, {"id": pl.Decimal(20, 4)}
+    langs = zip(ids_of, ("de", "en", "de"), strict=True)
+    lake = {
+        "a": stored(*(record(id=each, lang=lang) for each, lang in langs), schema=rough),
+        "b": stored(*(record(id=each) for each in ids_of), schema=exact),
+        "both": stored(record(id=ids_of[0], version="old"), schema=exact),
+    }
+    samples = pl.LazyFrame(
+        {"id": ids_of, "metaxy_provenance_by_field": [{"default": "new"}] * 3},
+        schema_overrides=exact,
+    )
+    is_german = SqlFilter("lang = 'de'")
+
+    found = resolved(
+        graph,
+        "both",
+        lake,
+        samples=samples if is_sampled else None,
+        filters={"a": is_german} if condition == "by_feature" else None,
+        everywhere=is_german if condition == "everywhere" else None,
+    )
+
+    assert ids(found) == ([3], [1], [])
+
+
+def test_a_condition_can_not_be_told_of_samples_with_ids_of_another_kind() -> None:
+    """Texts never name what integers do; both types are told."""
+    samples = pl.LazyFrame({"id": ["1"], "metaxy_provenance_by_field": [{"default": "1"}]})
+
+    with pytest.raises(MetadataSchemaError, match="'id' is String, and Int64 in the upstream"):
+        resolved(
+            _graph(),
+            "b",
+            {"a": _lake()["a"]},
+            samples=samples,
+            filters={"a": SqlFilter("lang = 'de'")},
+        )
 
 
 def test_samples_are_filtered_like_what_is_stored() -> None:
