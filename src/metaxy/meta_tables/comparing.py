@@ -1,4 +1,4 @@
-"""How two contracts of one table differ."""
+"""How two contracts of one table differ, for data and for people."""
 
 from metaxy.errors import listed
 from metaxy.models.columns import ColumnSpec
@@ -41,6 +41,24 @@ def refused_changes(old: TableContract, new: TableContract) -> list[str]:
                 f"the column '{name}' is {column_text(column)}, and was {column_text(earlier)}"
             )
     return refused + grain_changes(old, new)
+
+
+def said_changes(old: TableContract, new: TableContract) -> list[str]:
+    """What the two say differently without a difference for data, in words."""
+    changes = [
+        f"the {name} is another" if name != "labels" else "the labels are others"
+        for name in ("identifier", "namespace", "description", "labels", "provisioning")
+        if getattr(old, name) != getattr(new, name)
+    ]
+    for column in new.columns:
+        before = old.column(column.name)
+        if before is None:
+            continue
+        if before.description != column.description:
+            changes.append(f"the description of the column '{column.name}' is another")
+        if old.column_labels.get(column.name) != new.column_labels.get(column.name):
+            changes.append(f"the label of the column '{column.name}' is another")
+    return changes
 
 
 def grain_changes(old: TableContract, new: TableContract) -> list[str]:

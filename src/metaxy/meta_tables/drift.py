@@ -7,10 +7,11 @@ from typing import Literal
 import polars as pl
 
 from metaxy.graph.graph import FeatureGraph
-from metaxy.meta_tables.comparing import shape_changes
+from metaxy.meta_tables.comparing import said_changes, shape_changes
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.metadata_store.column_types import polars_type
 from metaxy.metadata_store.registering import Registration, read_registrations
+from metaxy.metadata_store.table_texts import TableTexts, text_change
 from metaxy.models.contract import TableContract
 from metaxy.versioning.system_columns import SYSTEM_COLUMNS
 
@@ -81,6 +82,7 @@ def _state(
         drift=(
             *_registration_drift(contract, registration),
             *_table_drift(contract, columns, is_registered=registration is not None),
+            *_text_drift(store, registration),
         ),
     )
 
@@ -96,10 +98,9 @@ def _registration_drift(
         return
     yield from (
         f"since it was registered: {change}"
-        for change in shape_changes(registration.contract, contract)
+        for compared in (shape_changes, said_changes)
+        for change in compared(registration.contract, contract)
     )
-    if registration.contract.description != contract.description:
-        yield "since it was registered: the description is another"
 
 
 def _table_drift(
@@ -124,3 +125,12 @@ def _table_drift(
             for name, dtype in columns.items()
             if name not in declared and name not in SYSTEM_COLUMNS
         )
+
+
+def _text_drift(store: MetadataStore, registration: Registration | None) -> Iterable[str]:
+    """Whether the table says what the upgrade has given it; features give their tables no texts."""
+    if registration is None:
+        return
+    got, wanted = store.table_texts(registration.contract.key), TableTexts.of(registration.contract)
+    if got is not None and text_change(got, wanted):
+        yield "the table has other descriptions or labels than it was registered with"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 
 from cli_project import Cli, writable
 
@@ -208,6 +209,52 @@ def test_what_the_lake_has_besides_is_drift(metaxy: Cli, tables: Path) -> None:
     assert listed[1]["drift"] == [
         "the column 'id' is String in the table, and Int64 in the contract"
     ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"Prices, one row', '"Closing prices, one row', "the description is another"),
+        ('["daily"]', '["weekly"]', "the labels are others"),
+        ('"In dollars."', '"In euros."', "the description of the column 'price' is another"),
+        ('"label": "Price"', '"label": "Cost"', "the label of the column 'price' is another"),
+        (
+            '__metatable_labels__ = ["daily"]',
+            '__metatable_labels__ = ["daily"]\n    __metatable_identifier__ = "prices"',
+            "the identifier is another",
+        ),
+        (
+            '__metatable_labels__ = ["daily"]',
+            '__metatable_labels__ = ["daily"]\n    __metatable_provisioning__ = {"by": "us"}',
+            "the provisioning is another",
+        ),
+        ('space__ = "demo"', 'space__ = "shop"', "the namespace is another"),
+    ],
+)
+def test_whatever_an_upgrade_would_record_is_drift(
+    metaxy: Cli, tables: Path, old: str, new: str, told: str
+) -> None:
+    """Words, too; after the upgrade there is none."""
+    metaxy(*UPGRADE)
+    (tables / "demo_tables.py").write_text(TABLES.replace(old, new, 1))
+
+    checked = metaxy("tables", "check", "demo__prices")
+    assert (checked.code, checked.out) == (2, f"demo__prices: since it was registered: {told}\n")
+    assert metaxy(*UPGRADE).err == "Done.\n"
+    assert metaxy("tables", "check", "demo__prices").code == 0
+
+
+def test_words_that_somebody_else_gave_a_table_are_drift(metaxy: Cli, tables: Path) -> None:
+    """The next upgrade sets them right."""
+    metaxy(*UPGRADE)
+    table = DeltaTable(tables / "lake" / "demo" / "prices.delta")
+    table.alter.set_table_description("Mine.")
+
+    assert metaxy("tables", "check", "demo__prices").out == (
+        "demo__prices: the table has other descriptions or labels than it was registered with\n"
+    )
+    assert metaxy(*UPGRADE).err == "Done.\n"
+    assert metaxy("tables", "check", "demo__prices").code == 0
 
 
 @pytest.mark.usefixtures("tables")
