@@ -380,6 +380,54 @@ def test_what_must_be_computed_again_is_left_out(lake: Lake, tmp_path: Path) -> 
     )
 
 
+def test_what_nobody_can_prove_is_drafted_where_the_user_says_so(
+    lake: Lake, tmp_path: Path
+) -> None:
+    """Another code version is assumed to change nothing, for a reason that is to be written."""
+    pushed(lake, speech())
+    store = lake.store(graph=speech(code="2"))
+
+    file = generate_migration(store, output_dir=tmp_path, assume_same_result=True)
+
+    assert file is not None
+    with store:
+        operations = Migration.from_yaml(file).operations(store, "films")
+    told = [
+        (str(each.feature_key), each.reason, each.assume_same_result)
+        for each in operations
+        if isinstance(each, DataVersionReconciliation)
+    ]
+    assert told[0] == ("speech/text", TODO, True)
+    assert [(key, assumed) for key, _, assumed in told[1:]] == [
+        ("speech/speakers", False),
+        ("speech/times", False),
+    ]
+    (found,) = check_migrations(store, tmp_path).findings
+    assert found.kind == "reason"
+    written = file.read_text(encoding="utf-8")
+    assert (
+        "    reason: 'TODO: why are the results the same?'\n    assume_same_result: true\n"
+        in written
+    )
+    file.write_text(written.replace(TODO, "Only formatted anew."), encoding="utf-8")
+    assert check_migrations(store, tmp_path).is_sound
+
+
+def test_an_assumption_is_made_only_where_one_is_needed(lake: Lake, tmp_path: Path) -> None:
+    """Narrowed dependencies are carried as ever; what can't be carried at all stays out."""
+    pushed(lake, speech())
+    narrowed = draft_migration(
+        lake.store(graph=speech("audio")), output_dir=tmp_path, assume_same_result=True
+    )
+    root = graph_of(feature("video", fields=["sound"]), feature("text", deps=["video"]))
+    pushed(lake, graph_of(feature("video", fields=["audio"]), feature("text", deps=["video"])))
+    refused = draft_migration(lake.store(graph=root), output_dir=tmp_path, assume_same_result=True)
+
+    assert [each.data.get("assume_same_result") for each in narrowed.operations] == [None] * 3
+    assert refused.operations == ()
+    assert "--assume-same-result" not in why_nothing(lake.store(graph=root), refused)
+
+
 def test_a_field_that_is_taken_away_is_proved(lake: Lake, tmp_path: Path) -> None:
     """The others are as they were, so the reason is there."""
 
@@ -449,7 +497,13 @@ def test_nothing_changed_is_said(lake: Lake, tmp_path: Path) -> None:
         ["The", "results", "of", "'speech/text'"],
         ["'speech/speakers'", "is", "made", "from"],
         ["'speech/times'", "is", "made", "from"],
+        ["know", "that", "the", "results"],
     ]
+    assert lines[-1] == (
+        "If you know that the results of 'speech/text', 'speech/speakers', 'speech/times' are the "
+        "same, `metaxy migrations generate --assume-same-result` writes their operations, and "
+        "leaves the reasons to you."
+    )
     assert detect_diff_migration(lake.store(graph=again)) is None
     assert not (tmp_path / "none").exists()
 
@@ -650,7 +704,7 @@ def test_check_finds_everything(lake: Lake, tmp_path: Path) -> None:
     reasonless = reconcile("speech/times", reason="")
     write(tmp_path, diff(after, before, reasonless, name="20260103_000000_d"))
     write(tmp_path, diff(before, after, reconcile("x"), name="20260104_000000_e"))
-    report = check_migrations(lake.store(graph=speech("audio")), tmp_path)
+    report = check_migrations(lake.store(graph=speech("audio", code="2")), tmp_path)
 
     names = {f"2026010{n}_000000_{letter}": letter for n, letter in enumerate("abde", start=1)}
     told = [
@@ -668,14 +722,34 @@ def test_check_finds_everything(lake: Lake, tmp_path: Path) -> None:
         ("operation", "e", "The operations can't be done: 'e"),
         ("step", None, "The code of 'films' has the snap"),
     ]
-    code = speech("audio").snapshot_version
+    code = speech("audio", code="2").snapshot_version
     assert told[-1][-1] == (
         f"The code of 'films' has the snapshot {code[:12]}, what was pushed last is {after[:12]}, "
-        "and no migration leads there. Run `metaxy migrations generate` if results are the same, "
-        "or `metaxy push` if all that changed is to be computed again."
+        "and no migration leads there. Run `metaxy migrations generate` if the results of "
+        "'speech/text', 'speech/speakers', 'speech/times' are the same, or `metaxy push` if they "
+        "are to be computed again."
     )
-    assert not report.is_sound
+    assert (report.is_sound, report.is_undecided) == (False, False)
     assert str(report).startswith("file: c.yaml is not a valid migration")
+
+
+def test_a_change_that_carries_nothing_needs_no_migration(lake: Lake, tmp_path: Path) -> None:
+    """What is to be computed again, or is new, is a note; what could be carried is no note."""
+    (before,) = pushed(lake, speech())
+    anew = check_migrations(lake.store(graph=speech(code="2")), tmp_path)
+    added = check_migrations(lake.store(graph=speech(extra=True)), tmp_path)
+    narrowed = check_migrations(lake.store(graph=speech("audio")), tmp_path)
+
+    code = speech(code="2").snapshot_version
+    assert str(anew) == (
+        "films: all is well with 0 migrations.\n"
+        f"The code of 'films' has the snapshot {code[:12]}, what was pushed last is {before[:12]}, "
+        "and the records of 'speech/text', 'speech/speakers', 'speech/times' are to be computed "
+        "again: no migration is needed, and `metaxy push` records it."
+    )
+    assert (added.is_sound, added.is_undecided) == (True, False)
+    assert "no record is touched by what changed" in added.notes[0]
+    assert (narrowed.is_sound, narrowed.is_undecided, narrowed.notes) == (False, True, ())
 
 
 def test_check_looks_only_for_edits_of_what_was_applied(lake: Lake, tmp_path: Path) -> None:

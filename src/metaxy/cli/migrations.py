@@ -23,7 +23,12 @@ from metaxy.migrations.claims import read_state
 from metaxy.migrations.draft import Draft
 from metaxy.migrations.explaining import MigrationExplanation
 from metaxy.migrations.files import MigrationFile
-from metaxy.migrations.generate import draft_migration, why_nothing, write_draft
+from metaxy.migrations.generate import (
+    assumption_hint,
+    draft_migration,
+    why_nothing,
+    write_draft,
+)
 from metaxy.migrations.models import Migration
 
 
@@ -33,6 +38,7 @@ from metaxy.migrations.models import Migration
         ("metaxy migrations generate", "From what was pushed last to the code."),
         ("metaxy migrations generate --name narrow", "The description in the file's name."),
         ("metaxy migrations generate --from 3f2a9c", "From an older push."),
+        ("metaxy migrations generate --assume-same-result", "Only code versions changed."),
     ],
 )
 @click.option("--name", metavar="TEXT", help="What the file's name says after the time.")
@@ -41,6 +47,12 @@ from metaxy.migrations.models import Migration
     metavar="TYPE",
     help="The type of the operations on features that changed themselves; by default they are "
     "reconciled.",
+)
+@click.option(
+    "--assume-same-result",
+    is_flag=True,
+    help="Have operations for features, too, whose results may be others by what the definitions "
+    "say, such as those of another code version. Why they are the same is left to be written.",
 )
 @click.option(
     "--output-dir",
@@ -58,6 +70,7 @@ def generate(
     *,
     name: str | None,
     op: str | None,
+    assume_same_result: bool,
     folder: Path | None,
     old: str | None,
     new: str | None,
@@ -81,6 +94,7 @@ def generate(
             to_snapshot=new,
             project=project_name,
             applied=applied_hashes(store),
+            assume_same_result=assume_same_result,
         )
         path = write_draft(draft, migrations.folder) if draft.operations else None
         nothing = None if path is not None else why_nothing(store, draft)
@@ -197,9 +211,11 @@ def check(
     """Tell what is wrong with the migrations; made for CI.
 
     Whether the files can be read and form one chain, reasons are written, operations can be done,
-    applied files are as they were, and a migration leads from what was pushed last to the code.
+    applied files are as they were, and a migration leads from what was pushed last to the code,
+    where records can be carried over.
 
-    Exits with 1 if something is wrong.
+    Exits with 1 if something is wrong, and with 2 if all that is found is that the code has changed
+    and it isn't decided whether to migrate, or to push and compute again.
     """
     with opened_migrations(store_name, folder) as migrations:
         store = migrations.opened.store
@@ -210,6 +226,8 @@ def check(
         output.json_data({"store": migrations.opened.name, **_report_as_json(report)})
     else:
         output.data(str(report))
+    if report.is_undecided:
+        return ExitCode.PENDING
     return ExitCode.OK if report.is_sound else ExitCode.ERROR
 
 
@@ -255,6 +273,8 @@ def stamp(
 def _tell_next(draft: Draft) -> None:
     for key, reasons in draft.left_out.items():
         output.message(f"Left out, so that it is computed again: {key}. {' '.join(reasons)}")
+    if (hint := assumption_hint(draft)) is not None:
+        output.message(hint)
     output.message(
         f"{counted(len(draft.operations), 'operation')}. Review the file, and write the reasons "
         "that are TODO. Then:\n  metaxy migrations apply --dry-run"
@@ -334,6 +354,7 @@ def _report_as_json(report: CheckReport) -> dict[str, object]:
             {"kind": each.kind, "migration": each.migration, "message": each.message}
             for each in report.findings
         ],
+        "notes": list(report.notes),
     }
 
 

@@ -65,9 +65,18 @@ def _print(reports: Sequence[MigrationReport], *, verbose: bool) -> None:
         for each in reports:
             if each.state.attempts:
                 output.data("\n".join(["", f"{each.migration_id}:", *_details(each)]))
-    waiting = sum(each.is_pending for each in reports)
-    if waiting:
-        output.message(f"\n{counted(waiting, 'migration')} to apply: metaxy migrations apply")
+    pending = [each for each in reports if each.is_pending]
+    if pending:
+        output.message(f"\n{counted(len(pending), 'migration')} to apply: {_next_step(pending)}")
+
+
+def _next_step(pending: Sequence[MigrationReport]) -> str:
+    """What is to be done before they are applied, or the command that does it."""
+    unready = [each for each in pending if each.unready]
+    if not unready:
+        return "metaxy migrations apply"
+    lines = [f"  {each.path}: {reason}" for each in unready for reason in each.unready]
+    return "\n".join(["first write the reasons.", *lines])
 
 
 def _note(report: MigrationReport) -> str | None:
@@ -76,6 +85,8 @@ def _note(report: MigrationReport) -> str | None:
         notes.append("has no file here")
     if report.is_edited:
         notes.append("edited after it was applied")
+    if report.is_pending and report.unready:
+        notes.append(f"needs {counted(len(report.unready), 'reason')}")
     if report.state.holder is not None:
         notes.append(f"by {report.state.holder}")
     notes += [f"{name}: {why}" for name, why in report.state.blocking.items()][:1]
@@ -106,6 +117,7 @@ def _as_json(report: MigrationReport) -> dict[str, object]:
         "status": report.status,
         "is_pending": report.is_pending,
         "is_edited": report.is_edited,
+        "unready": list(report.unready),
         "file": None if report.path is None else str(report.path),
         "parent": None if migration is None else migration.parent,
         "description": None if migration is None else migration.description,

@@ -16,6 +16,7 @@ from metaxy.migrations.files import MigrationFile, read_folder
 from metaxy.migrations.leave import held
 from metaxy.migrations.models import Migration
 from metaxy.migrations.progress import OnProgress
+from metaxy.migrations.readiness import unready_in_file
 from metaxy.migrations.result import MigrationResult
 from metaxy.migrations.snapshots import migrated_project
 from metaxy.migrations.states import MigrationState, Status
@@ -31,6 +32,8 @@ class MigrationReport:
         path: Its file, where it was read from one.
         state: What is recorded of it.
         is_edited: It is applied, and its contents are others than those that were.
+        unready: What keeps its file from being applied: a sentence for each reason that is still
+            to be written; empty once it is applied, and for Python code.
     """
 
     migration_id: str
@@ -38,6 +41,7 @@ class MigrationReport:
     path: Path | None
     state: MigrationState
     is_edited: bool
+    unready: tuple[str, ...] = ()
 
     @property
     def status(self) -> Status:
@@ -310,6 +314,7 @@ def _report(
         path=path,
         state=known,
         is_edited=known.is_applied and known.content_hash != migration.content_hash,
+        unready=() if known.is_applied else unready_in_file(migration),
     )
 
 

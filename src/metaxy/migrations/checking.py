@@ -9,9 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
-from metaxy.errors import MetaxyError, SystemDataNotFoundError, counted
+from metaxy.errors import MetaxyError, SystemDataNotFoundError, counted, listed
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.migrations.chain import chain_of
+from metaxy.migrations.detect import detect_changes
 from metaxy.migrations.files import MigrationFile, read_folder
 from metaxy.migrations.models import Migration
 from metaxy.migrations.ops import DataVersionReconciliation
@@ -30,7 +31,8 @@ FindingKind: TypeAlias = Literal["file", "chain", "reason", "snapshot", "operati
 
 `file`: a file can't be read; `chain`: parents, ids, edits; `reason`: one is still to be written;
 `snapshot`: the lake doesn't know one; `operation`: it contradicts the definitions, or would be
-refused; `step`: the lake is at other definitions than the code, and no migration leads there.
+refused; `step`: the lake is at other definitions than the code, records could be carried over, and
+no migration does so. That is no fault, but a decision that is still to be made.
 """
 
 _NOTHING_APPLIED: Final[Mapping[str, str]] = MappingProxyType({})
@@ -60,21 +62,29 @@ class CheckReport:
     Attributes:
         migrations: The ids of those that can be read, in the order of the chain.
         findings: In the order of their kinds; empty if all is well.
+        notes: What else is to be known, in sentences.
     """
 
     project: str
     migrations: tuple[str, ...]
     findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether nothing is wrong, and nothing to be decided."""
         return not self.findings
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether all that is found is that the code has changed and no migration follows it."""
+        return bool(self.findings) and all(each.kind == "step" for each in self.findings)
 
     def __str__(self) -> str:
         if self.is_sound:
-            return f"{self.project}: all is well with {counted(len(self.migrations), 'migration')}."
-        return "\n".join(map(str, self.findings))
+            well = f"{self.project}: all is well with {counted(len(self.migrations), 'migration')}."
+            return "\n".join([well, *self.notes])
+        return "\n".join([*map(str, self.findings), *self.notes])
 
 
 def check_migrations(
@@ -104,10 +114,12 @@ def check_migrations(
             *(Finding(kind="chain", message=fault) for fault in chain.faults),
             *(found for file in pending for found in _unwritten(file)),
             *(found for file in pending for found in _unsuited(store, file, owner)),
-            *_out_of_step(store, folder.files, owner),
         ]
+        step, notes = _out_of_step(store, folder.files, owner)
     ids = tuple(file.id for file in chain.order)
-    return CheckReport(project=owner, migrations=ids, findings=tuple(findings))
+    return CheckReport(
+        project=owner, migrations=ids, findings=(*findings, *step), notes=tuple(notes)
+    )
 
 
 def _unwritten(file: MigrationFile) -> Iterator[Finding]:
@@ -158,30 +170,54 @@ def _refused(store: MetadataStore, migration: Migration, project: str) -> Iterat
 
 def _out_of_step(
     store: MetadataStore, files: Sequence[MigrationFile], project: str
-) -> Iterator[Finding]:
+) -> tuple[list[Finding], list[str]]:
     """Tell a code that is at other definitions than the lake, without a migration that leads there.
 
-    A lake that nothing was pushed to has no records to migrate.
+    Where no record could be carried over there is no migration to be missed, but a note. A lake
+    that nothing was pushed to has no records to migrate.
     """
     pushed = [each.snapshot_version for each in pushed_snapshots(store, project)]
     code = code_snapshot(store, project)
     if not pushed or pushed[0] == code:
-        return
+        return [], []
+    if _leads_to(code, files, pushed=pushed, store=store, project=project):
+        return [], []
+    head = (
+        f"The code of {project!r} has the snapshot {code[:_SHOWN]}, what was pushed last is "
+        f"{pushed[0][:_SHOWN]}"
+    )
+    refused = detect_changes(store, project=project).refusals()
+    carried = [str(key) for key, reasons in refused.items() if not reasons]
+    anew = [str(key) for key, reasons in refused.items() if reasons]
+    computed = f"the records of {listed(anew)} are to be computed again" if anew else ""
+    if not carried:
+        why = computed or "no record is touched by what changed"
+        return [], [f"{head}, and {why}: no migration is needed, and `metaxy push` records it."]
+    more = f" In any case {computed}." if computed else ""
+    message = (
+        f"{head}, and no migration leads there. Run `metaxy migrations generate` if the results of "
+        f"{listed(carried)} are the same, or `metaxy push` if they are to be computed again.{more}"
+    )
+    return [Finding(kind="step", message=message)], []
+
+
+def _leads_to(
+    code: str,
+    files: Sequence[MigrationFile],
+    *,
+    pushed: Sequence[str],
+    store: MetadataStore,
+    project: str,
+) -> bool:
+    """Whether one of the migrations ends at the code."""
     for file in files:
         try:
             ends = file.migration.resolved(store, project).snapshots
             if ends is not None and whole_version(ends[1], [code, *pushed]) == code:
-                return
+                return True
         except SystemDataNotFoundError:
             continue
-    yield Finding(
-        kind="step",
-        message=(
-            f"The code of {project!r} has the snapshot {code[:_SHOWN]}, what was pushed last is "
-            f"{pushed[0][:_SHOWN]}, and no migration leads there. Run `metaxy migrations generate` "
-            "if results are the same, or `metaxy push` if all that changed is to be computed again."
-        ),
-    )
+    return False
 
 
 def _finding(kind: FindingKind, file: MigrationFile, message: str) -> Finding:

@@ -164,12 +164,13 @@ class Detection:
         )
 
     def refusals(
-        self, *, backfilled: Iterable[FeatureKey] = ()
+        self, *, backfilled: Iterable[FeatureKey] = (), assume_same_result: bool = False
     ) -> Mapping[FeatureKey, tuple[str, ...]]:
         """Why the records of each affected feature can't be carried; empty where they can.
 
         Args:
             backfilled: Features that get their records by operations of their own.
+            assume_same_result: Take the user's word where nothing can be shown.
         """
         carried = set(backfilled)
         found: dict[FeatureKey, tuple[str, ...]] = {}
@@ -180,12 +181,24 @@ class Detection:
                     self.old,
                     self.new,
                     key,
-                    assume_same_result=False,
+                    assume_same_result=assume_same_result,
                     carried=frozenset(carried),
                 )
             if not found[key]:
                 carried.add(key)
         return found
+
+    def is_unproved(self, feature: FeatureKey) -> bool:
+        """Whether the user's word is all that can let the records of a feature be carried."""
+        return any(
+            refusals(
+                self.old,
+                self.new,
+                feature,
+                assume_same_result=False,
+                carried=frozenset(self.affected),
+            )
+        )
 
 
 def detect_changes(

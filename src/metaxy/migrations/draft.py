@@ -111,18 +111,23 @@ def drafted(
     parent: str,
     created_at: datetime,
     operation: type[BaseOperation] = DataVersionReconciliation,
+    assume_same_result: bool = False,
 ) -> Draft:
     """Make a draft of what was detected.
 
     Args:
         operation: What features that changed themselves get; those downstream are reconciled.
+        assume_same_result: Reconcile those, too, of which nobody but the user can say that the
+            results are the same; the reasons are left to be written.
     """
     own = {each.feature: each for each in detection.changes if each.is_own}
     is_backfill = operation is not DataVersionReconciliation
-    refused = detection.refusals(backfilled=own if is_backfill else ())
+    refused = detection.refusals(
+        backfilled=own if is_backfill else (), assume_same_result=assume_same_result
+    )
     follows = {each.feature: each for each in detection.downstream}
     operations = [
-        _changed(own[key], operation)
+        _changed(own[key], operation, is_unproved=detection.is_unproved(key))
         if key in own
         else DraftedOperation(
             feature=key,
@@ -142,13 +147,19 @@ def drafted(
     )
 
 
-def _changed(change: DetectedChange, operation: type[BaseOperation]) -> DraftedOperation:
-    proved = _proved_reason(change) if operation is DataVersionReconciliation else None
+def _changed(
+    change: DetectedChange, operation: type[BaseOperation], *, is_unproved: bool
+) -> DraftedOperation:
+    is_reconciled = operation is DataVersionReconciliation
+    proved = _proved_reason(change) if is_reconciled and not is_unproved else None
+    data = _data(operation, change.feature, reason=proved or UNWRITTEN)
+    if is_reconciled and is_unproved:
+        data["assume_same_result"] = True
     facts = [*map(str, change.changes), *map(str, change.renames), *_needs(operation)]
     head = f"{change.feature}: {_shown(change.from_feature_version, change.to_feature_version)}"
     return DraftedOperation(
         feature=change.feature,
-        data=_data(operation, change.feature, reason=proved or UNWRITTEN),
+        data=data,
         comment="\n".join([head, *(f"  {fact}" for fact in facts)]),
     )
 

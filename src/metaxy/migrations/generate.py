@@ -40,7 +40,7 @@ def detect_diff_migration(
     detection = detect_changes(
         store, project=project, from_snapshot=from_snapshot, to_snapshot=to_snapshot
     )
-    draft = _drafted(detection, name=None, op=None, parent=INITIAL)
+    draft = _drafted(detection, name=None, op=None, parent=INITIAL, assume_same_result=False)
     data = draft.to_data()
     del data["version"]
     data["migration_id"] = data.pop("id")
@@ -57,6 +57,7 @@ def draft_migration(
     to_snapshot: str | None = None,
     project: str | None = None,
     applied: Mapping[str, str] = _NOTHING_APPLIED,
+    assume_same_result: bool = False,
 ) -> Draft:
     """Work out what `generate_migration` would write.
 
@@ -74,7 +75,9 @@ def draft_migration(
     )
     files = read_folder(output_dir).checked()
     chain = chain_of(files, applied=applied)
-    draft = _drafted(detection, name=name, op=op, parent=chain.head)
+    draft = _drafted(
+        detection, name=name, op=op, parent=chain.head, assume_same_result=assume_same_result
+    )
     if draft.operations:
         chain.checked()
         _check_new(files, detection)
@@ -91,6 +94,7 @@ def generate_migration(
     to_snapshot: str | None = None,
     project: str | None = None,
     applied: Mapping[str, str] = _NOTHING_APPLIED,
+    assume_same_result: bool = False,
 ) -> Path | None:
     """Write the migration file that a change asks for: every operation, in order, to be reviewed.
 
@@ -101,6 +105,9 @@ def generate_migration(
             `MetadataBackfill` of yours; None: `DataVersionReconciliation`, where that is possible.
         from_snapshot: See `detect_changes`, which also has `to_snapshot` and `project`.
         applied: The content hashes of the migrations that were applied, by id.
+        assume_same_result: Have operations, too, for features of which it can't be shown that the
+            results are the same, such as those of another code version: they say
+            `assume_same_result: true`, with a reason that is still to be written.
 
     Returns:
         The new file; None where nothing changed, or nothing can be carried (see `why_nothing`).
@@ -119,6 +126,7 @@ def generate_migration(
         to_snapshot=to_snapshot,
         project=project,
         applied=applied,
+        assume_same_result=assume_same_result,
     )
     return write_draft(draft, output_dir) if draft.operations else None
 
@@ -150,7 +158,9 @@ def why_nothing(store: MetadataStore, draft: Draft) -> str:
             f"{listed(map(str, draft.left_out))} are to be computed again:"
         )
         reasons = [reason for each in draft.left_out.values() for reason in each]
-        return "\n".join([head, *(f"  {reason}" for reason in dict.fromkeys(reasons))])
+        lines = [head, *(f"  {reason}" for reason in dict.fromkeys(reasons))]
+        hint = assumption_hint(draft)
+        return "\n".join(lines if hint is None else [*lines, hint])
     if detection.from_snapshot_version != detection.to_snapshot_version:
         return (
             f"No record is touched by what changed from {detection.from_snapshot_version[:12]} to "
@@ -178,10 +188,36 @@ def why_nothing(store: MetadataStore, draft: Draft) -> str:
     )
 
 
-def _drafted(detection: Detection, *, name: str | None, op: str | None, parent: str) -> Draft:
+def assumption_hint(draft: Draft) -> str | None:
+    """Say how features that are left out can be carried; None where that wouldn't help."""
+    possible = draft.detection.refusals(assume_same_result=True)
+    carried = [str(key) for key in draft.left_out if not possible[key]]
+    if not carried:
+        return None
+    return (
+        f"If you know that the results of {listed(carried)} are the same, `metaxy migrations "
+        "generate --assume-same-result` writes their operations, and leaves the reasons to you."
+    )
+
+
+def _drafted(
+    detection: Detection,
+    *,
+    name: str | None,
+    op: str | None,
+    parent: str,
+    assume_same_result: bool,
+) -> Draft:
     now = datetime.now(UTC).replace(microsecond=0)
     operation = DataVersionReconciliation if op is None else operation_class(op)
-    draft = drafted(detection, migration_id="", parent=parent, created_at=now, operation=operation)
+    draft = drafted(
+        detection,
+        migration_id="",
+        parent=parent,
+        created_at=now,
+        operation=operation,
+        assume_same_result=assume_same_result,
+    )
     chosen = _default_name(draft) if name is None else _slug(name)
     return replace(draft, migration_id=f"{now:%Y%m%d_%H%M%S}_{chosen}")
 

@@ -30,6 +30,11 @@ def unready_reasons(migration: Migration) -> tuple[str, ...]:
     )
 
 
+def unready_in_file(migration: Migration) -> tuple[str, ...]:
+    """What `unready_reasons` gives of a YAML file; nothing of Python code, which isn't called."""
+    return unready_reasons(migration) if type(migration) in _OF_FILES else ()
+
+
 def _given(migration: Migration) -> Sequence[BaseOperation]:
     return built_operations(migration) if isinstance(migration, OperationsMigration) else ()
 

@@ -155,6 +155,66 @@ def test_a_rollback_is_undone_by_name_only(changed: Path, metaxy: Cli) -> None:
     assert metaxy("migrations", "rollback", "nothing").code == 1
 
 
+def test_a_code_version_alone_is_migrated_by_your_word(
+    project: Path, metaxy: Cli, write_root: WriteRoot, compute: Compute
+) -> None:
+    """Nothing is generated before the option is given, and nothing applied before the reason is."""
+    write_root(a="1", b="1")
+    compute("video/crop", "video/faces")
+    metaxy("push")
+    (project / "demo_features.py").write_text(
+        FEATURES.replace('code_version="1"', 'code_version="2"')
+    )
+
+    anew = metaxy("migrations", "check")
+    nothing = metaxy("migrations", "generate")
+    written = metaxy("migrations", "generate", "--assume-same-result")
+    file = the_file(project)
+    unready, told = metaxy("migrations", "status"), metaxy("migrations", "status", "--json")
+    refused = metaxy("migrations", "apply")
+    file.write_text(file.read_text().replace("TODO: why are the results the same?", "Tidied up."))
+    ready = metaxy("migrations", "status")
+    done = metaxy("migrations", "apply")
+
+    assert anew.code == 0
+    assert "'video/faces' are to be computed again: no migration is needed" in anew.out
+    assert (nothing.code, nothing.out) == (0, "")
+    assert nothing.err.splitlines()[-1] == (
+        "If you know that the results of 'video/faces' are the same, `metaxy migrations generate "
+        "--assume-same-result` writes their operations, and leaves the reasons to you."
+    )
+    assert (written.code, written.out) == (0, f"Wrote {file}\n")
+    assert unready.out.splitlines()[1].split() == [
+        file.stem,
+        "pending",
+        "-",
+        "needs",
+        "1",
+        "reason",
+    ]
+    assert unready.err == (
+        f"\n1 migration to apply: first write the reasons.\n  {file}: The reason of "
+        "'reconcile_video_faces' still has to be written: 'TODO: why are the results the same?'. "
+        "Say why the results are the same, or take the operation out, so that the records are "
+        "computed again.\n"
+    )
+    assert len(told.data["migrations"][0]["unready"]) == 1
+    assert refused.code == 3
+    assert ready.err == "\n1 migration to apply: metaxy migrations apply\n"
+    assert (done.code, metaxy("migrations", "status").code, metaxy("status").code) == (0, 0, 0)
+
+
+def test_an_undecided_change_is_no_fault(changed: Path, metaxy: Cli) -> None:
+    """The check ends with 2 where nobody has said whether to migrate; pushing is an answer."""
+    undecided = metaxy("migrations", "check")
+    metaxy("push")
+
+    assert undecided.code == 2
+    assert undecided.out.startswith("step: The code of 'demo' has the snapshot ")
+    assert metaxy("migrations", "check").code == 0
+    assert not (changed / "migrations").exists()
+
+
 def test_a_rollback_asks_first(changed: Path, metaxy: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """With what would go; off a terminal it is refused, and `--yes` answers beforehand."""
     name = generated(changed, metaxy)
