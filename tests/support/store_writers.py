@@ -209,10 +209,12 @@ def write_for_ever(place: LakePlace, start: int, pipe: Connection) -> None:
 
 
 @contextmanager
-def started_writer(place: LakePlace, start: int) -> Generator[Callable[[float], list[int]]]:
-    """A process that writes for ever; calling what is given lets it live so long, then kills it.
+def started_writer(place: LakePlace, start: int) -> Generator[Callable[[int, float], list[int]]]:
+    """A process that writes for ever, until what is given is called, which kills it.
 
-    That gives the ids that it has acknowledged.
+    It is called with how many records the writer shall have acknowledged at least, so that a busy
+    machine does no harm, and how many seconds it then lives on. That gives the ids that it has
+    acknowledged.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOADED))
@@ -221,12 +223,12 @@ def started_writer(place: LakePlace, start: int) -> Generator[Callable[[float], 
     process.start()
     theirs.close()
 
-    def killed_after(seconds: float) -> list[int]:
+    def killed_after(writes: int, seconds: float) -> list[int]:
         assert pipe.recv() == -1
+        acknowledged = [pipe.recv() for _ in range(writes)]
         time.sleep(seconds)
         process.kill()
         process.join()
-        acknowledged: list[int] = []
         try:
             while True:
                 acknowledged.append(pipe.recv())

@@ -201,6 +201,7 @@ def try_kills(
 ) -> Tally:
     """Writers in processes, each killed at a random moment; then the next ones; again and again.
 
+    A kill comes behind none to three acknowledged records, and up to `longest_s / writers` later.
     After each round the lake is read. Of each writer the record that was in flight may be there.
     """
     moments = random.Random(seed)  # noqa: S311 -- spreads the kills
@@ -212,7 +213,7 @@ def try_kills(
             starts = [1000 * (number * writers + each) for each in range(writers)]
             running = [stack.enter_context(started_writer(place, start)) for start in starts]
             for start, killed_after in zip(starts, running, strict=True):
-                own = killed_after(moments.uniform(0.0, longest_s / writers))
+                own = killed_after(moments.randrange(4), moments.uniform(0.0, longest_s / writers))
                 acknowledged |= set(map(str, own))
                 in_flight.add(str(start + len(own)))
         seen = compared(tally, stored_ids(place), acknowledged=acknowledged, possible=in_flight)
