@@ -91,9 +91,11 @@ def _as_json(plan: UpgradePlan) -> list[dict[str, object]]:
 def _provider(given: str, project: Project) -> MetaTableMigration:
     """Import the provider, from the project's folder or installed."""
     module_name, colon, name = given.partition(":")
-    if not (module_name and colon and name):
+    if not (colon and name.isidentifier() and all(map(str.isidentifier, module_name.split(".")))):
         raise click.BadParameter(
-            f"{given!r} is no provider: write package.module:object", param_hint="--provider"
+            f"{given!r} is no provider: write package.module:object, the name of a module as it is "
+            "imported and the name of an object in it",
+            param_hint="--provider",
         )
     folder: Path = project.config.folder
     import_feature_modules([FeatureModule(module_name, "--provider")], folder=folder)
@@ -102,8 +104,13 @@ def _provider(given: str, project: Project) -> MetaTableMigration:
     if isinstance(found, MetaTableMigration):
         return found
     if found is not None:
+        what = (
+            f"the class {found.__name__}"
+            if isinstance(found, type)
+            else f"a {type(found).__name__}"
+        )
         raise click.BadParameter(
-            f"{given} is a {type(found).__name__}; a provider is a MetaTableMigration",
+            f"{given} is {what}; a provider is a MetaTableMigration",
             param_hint="--provider",
         )
     providers = [key for key, each in vars(module).items() if isinstance(each, MetaTableMigration)]

@@ -93,6 +93,22 @@ def test_a_dry_run_writes_nothing(metaxy: Cli, tables: Path) -> None:
         ((*UPGRADE, "abc"), "There is no revision 'abc'"),
         (("migrations", "upgrade"), "Missing option '--provider'"),
         (("migrations", "upgrade", "--provider", "demo_tables"), "write package.module:object"),
+        *(
+            (("migrations", "upgrade", "--provider", given), "write package.module:object")
+            for given in (
+                *("", ":provider", "demo_tables:", "demo_tables:a.b", "demo_tables: provider"),
+                *("a/demo_tables:provider", "./demo_tables:provider", ".demo_tables:provider"),
+                *("a:b:c", "..demo_tables:provider", "demo tables:provider"),
+            )
+        ),
+        (
+            ("migrations", "upgrade", "--provider", "demo_tables:Prices"),
+            "is the class Prices; a provider is a MetaTableMigration",
+        ),
+        (
+            ("migrations", "upgrade", "--provider", "demo_tables.py:provider"),
+            "there is no module 'demo_tables.py'",
+        ),
         (("migrations", "upgrade", "--provider", "nowhere:x"), "there is no module 'nowhere'"),
         (("migrations", "upgrade", "--provider", "demo_tables:other"), "is a int; a provider is"),
         (
