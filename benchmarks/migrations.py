@@ -31,7 +31,8 @@ from metaxy import (
     FieldSpec,
 )
 from metaxy.graph.graph import FeatureGraph
-from metaxy.migrations.carrying import Carrying, carry
+from metaxy.migrations.carry_frames import Carrying
+from metaxy.migrations.carrying import carry
 from metaxy.migrations.reconciliation import affected_features
 from metaxy.models.keys import FeatureKey
 

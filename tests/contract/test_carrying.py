@@ -15,7 +15,8 @@ from metaxy.errors import MetadataSchemaError, MigrationRefusedError
 from metaxy.graph.graph import FeatureGraph
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.metadata_store.chain import Scan
-from metaxy.migrations.carrying import Carrying, CarryResult, carry, plan_carrying
+from metaxy.migrations.carry_frames import Carrying
+from metaxy.migrations.carrying import CarryResult, carry, plan_carrying
 from metaxy.migrations.rollback import RollbackCounts, roll_back_feature
 from metaxy.models.columns import ColumnSpec
 from metaxy.models.feature_spec import FeatureDep

@@ -13,7 +13,8 @@ from memory_store import LAKES, MemoryStore
 from metaxy.errors import GraphError
 from metaxy.graph.graph import FeatureGraph
 from metaxy.metadata_store.base import MetadataStore
-from metaxy.migrations.carrying import Carrying, carry, plan_carrying
+from metaxy.migrations.carry_frames import Carrying
+from metaxy.migrations.carrying import carry, plan_carrying
 from metaxy.migrations.reconciliation import affected_features
 from metaxy.models.definition import FeatureDefinition
 from metaxy.models.fields import ALL, FieldDep, FieldSpec

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from metaxy.graph.changes import GraphDiff
 from metaxy.graph.diff import diff_graphs
 from metaxy.metadata_store.base import MetadataStore
-from metaxy.migrations.carrying import run_of
 from metaxy.migrations.models import Migration
 from metaxy.migrations.ops import BaseOperation, DataVersionReconciliation, feature_of
 from metaxy.migrations.reconciliation import refusals
+from metaxy.migrations.runs import run_of
 from metaxy.migrations.snapshots import graph_at
 from metaxy.models.keys import FeatureKey
 

@@ -15,8 +15,10 @@ from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from metaxy.errors import MigrationError, MigrationRefusedError, did_you_mean
 from metaxy.metadata_store.base import MetadataStore
-from metaxy.migrations.carrying import Carrying, carry, plan_carrying, run_of
+from metaxy.migrations.carry_frames import Carrying
+from metaxy.migrations.carrying import carry, plan_carrying
 from metaxy.migrations.reconciliation import affected_features
+from metaxy.migrations.runs import run_of
 from metaxy.migrations.snapshots import graph_at
 from metaxy.models.keys import FeatureKey
 

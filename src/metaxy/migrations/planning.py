@@ -7,18 +7,13 @@ from typing import Final, TypeGuard
 from metaxy.errors import StoreError, counted
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.metadata_store.history import TableCommit
-from metaxy.migrations.carrying import (
-    Carrying,
-    CarryPlan,
-    CarryResult,
-    plan_carrying,
-    run_of,
-    undoing_run,
-)
+from metaxy.migrations.carry_frames import Carrying
+from metaxy.migrations.carrying import CarryPlan, CarryResult, plan_carrying, table_version
 from metaxy.migrations.models import Migration
 from metaxy.migrations.ops import BaseOperation, DataVersionReconciliation, feature_of
 from metaxy.migrations.readiness import unready_reasons
 from metaxy.migrations.result import OperationResult, OperationStatus
+from metaxy.migrations.runs import run_of, undoing_run
 from metaxy.migrations.scheduling import needs_of
 from metaxy.migrations.snapshots import graph_at
 from metaxy.migrations.states import MigrationState
@@ -224,14 +219,6 @@ def _planned(
         is_done=is_done,
         table_version=table_version(store, feature),
     )
-
-
-def table_version(store: MetadataStore, feature: FeatureKey) -> int | None:
-    """The version of a feature's table; None without a table, or where there are no versions."""
-    try:
-        return store.table_version(feature)
-    except StoreError:
-        return None
 
 
 def commits_of_others(

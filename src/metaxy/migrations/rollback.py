@@ -21,8 +21,8 @@ from metaxy.metadata_store.commits import CommitNote
 from metaxy.metadata_store.reading import complete_rows
 from metaxy.metadata_store.travel import version_meant
 from metaxy.metadata_store.writing import EPOCH
-from metaxy.migrations.carrying import undoing_run
 from metaxy.migrations.reconciliation import IS_MARKER, current_rows
+from metaxy.migrations.runs import undoing_run
 from metaxy.models.keys import FeatureKey
 from metaxy.versioning.latest import latest_records
 from metaxy.versioning.system_columns import (

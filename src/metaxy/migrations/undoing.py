@@ -18,12 +18,12 @@ from metaxy.errors import (
 from metaxy.graph.graph import FeatureGraph
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.migrations.attempts import next_attempt, on_record
-from metaxy.migrations.carrying import run_of
 from metaxy.migrations.claims import LEASE, Claim, claim, read_states, this_holder
 from metaxy.migrations.events import MigrationRolledBack, MigrationStarted
 from metaxy.migrations.leave import held
 from metaxy.migrations.progress import MigrationProgress, OnProgress, Phase
 from metaxy.migrations.rollback import RollbackCounts, roll_back_feature
+from metaxy.migrations.runs import run_of
 from metaxy.migrations.snapshots import graph_at
 from metaxy.migrations.states import MigrationState
 from metaxy.models.keys import FeatureKey
