@@ -1,9 +1,11 @@
 """Increments of features whose records are not those of their upstream."""
 
 import polars as pl
+import pytest
 
 from films import BY_FIELD, ids, polars, stored, update, videos
 from lakes import Lake
+from metaxy.errors import MetadataSchemaError
 from metaxy.metadata_store.base import MetadataStore
 
 
@@ -60,6 +62,19 @@ def test_parents_without_any_children_need_no_frame(lake: Lake) -> None:
         children(store, {"a": 1})
         assert stored(store, "chunk", "id", "chunk") == [("a", 0)]
         assert store.resolve_update("chunk").is_empty
+
+
+def test_parents_have_the_types_of_the_table(lake: Lake) -> None:
+    """Parents alone are checked like parents with children."""
+    versions = pl.Series(BY_FIELD, [{"default": "1"}])
+    parents = pl.DataFrame({"id": pl.Series([1], dtype=pl.Int32)}).with_columns(versions)
+    wider = parents.with_columns(pl.col("id").cast(pl.Int64) + 1)
+    with lake.store().open("write") as store:
+        store.write_metadata("chunk", parents.with_columns(chunk=0), expanded_parents=parents)
+        with pytest.raises(MetadataSchemaError, match="'id' is Int64, and the table has Int32"):
+            store.write_metadata("chunk", None, expanded_parents=wider)
+
+        assert stored(store, "chunk", "id", "chunk") == [(1, 0)]
 
 
 def test_a_group_follows_its_members(lake: Lake) -> None:

@@ -332,6 +332,20 @@ def test_parents_are_checked_like_records(store: DeltaMetadataStore) -> None:
     )
 
 
+def test_parents_have_the_types_of_their_children(store: DeltaMetadataStore) -> None:
+    """The types of both are told: a marker couldn't stand beside the children otherwise."""
+    parents = pl.DataFrame({"id": [1], BY_FIELD: [{"default": "1"}]})
+    children = parents.select(pl.lit("1").alias("id"), pl.lit(0).alias("chunk"), BY_FIELD)
+
+    with pytest.raises(MetadataSchemaError) as raised:
+        store.write_metadata("chunk", children, expanded_parents=parents)
+
+    assert str(raised.value) == (
+        "expanded_parents of 'chunk' can't be recorded: 'id' is Int64, and String in the records: "
+        "cast it in one of them"
+    )
+
+
 def test_children_of_a_parent_agree_on_it(store: DeltaMetadataStore) -> None:
     """Children that say different things of where they come from are torn."""
     versions = [{"default": "1"}, {"default": "2"}]

@@ -104,7 +104,9 @@ def prepared_write(
     height = records.select(pl.len()).collect(engine=engine).item()
     if expanded_parents is None:
         return PreparedWrite(rows, height, height)
-    parents = _checked_parents(expanded_parents, contract, engine=engine)
+    parents = _checked_parents(
+        expanded_parents, contract, children=records.collect_schema(), table=table, engine=engine
+    )
     markers = childless_markers(parents, records, contract).collect(engine=engine)
     marked = stamped_records(markers.lazy(), contract, stamps, hasher=hashing.hasher)
     tombstones = marked.with_columns(pl.lit(EPOCH, dtype=INSTANT).alias(DELETED_AT))
@@ -127,7 +129,12 @@ def next_instant(now: datetime, newest: datetime | None) -> datetime:
 
 
 def _checked_parents(
-    parents: pl.LazyFrame, contract: RecordContract, *, engine: Engine
+    parents: pl.LazyFrame,
+    contract: RecordContract,
+    *,
+    children: pl.Schema,
+    table: pl.Schema | None,
+    engine: Engine,
 ) -> pl.LazyFrame:
     """The columns of the parents that markers are made from."""
     if not contract.parent_columns:
@@ -140,10 +147,16 @@ def _checked_parents(
     of_parents = contract.table.model_copy(update={"columns": (), "grain": contract.parent_columns})
     as_records = RecordContract(of_parents, contract.fields)
     names = [name for name in parents.collect_schema().names() if name in own]
-    return checked_records(
-        parents.select(names),
-        as_records,
-        table=None,
-        engine=engine,
-        subject=f"expanded_parents of '{contract.feature}' can't be recorded",
+    subject = f"expanded_parents of '{contract.feature}' can't be recorded"
+    checked = checked_records(
+        parents.select(names), as_records, table=table, engine=engine, subject=subject
     )
+    got = checked.collect_schema()
+    faults = [
+        f"'{name}' is {got[name]}, and {children[name]} in the records: cast it in one of them"
+        for name in contract.parent_columns
+        if got[name] != children[name]
+    ]
+    if faults:
+        raise MetadataSchemaError(subject, faults, feature=str(contract.feature))
+    return checked
