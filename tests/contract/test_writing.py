@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from definitions import feature, graph_of
-from films import films, polars, stored, update, versions_by_id, videos
+from films import BY_FIELD, films, polars, stored, update, versions_by_id, videos
 from lakes import Lake
 from metaxy.errors import MetadataSchemaError, ProjectMismatchError, StoreError
 from metaxy.metadata_store.hash_settings import HashSettings
@@ -207,6 +207,26 @@ def test_fields_of_a_new_feature_version_evolve_the_by_field_columns(lake: Lake)
         {"audio": "1", "frames": None},
         {"audio": "2", "frames": "2"},
     ]
+
+
+def test_struct_fields_that_differ_by_case_are_refused(lake: Lake) -> None:
+    """Also where a field of the feature was renamed so, and older versions have the other name."""
+    old, new = (graph_of(feature("video", fields=[name])) for name in ("audio", "Audio"))
+    row = {"id": ["a"], "info": [{"x": 1}], "infos": [[{"x": 1}]]}
+    twins = {"id": ["a"], "info": [{"X": 1}], "infos": [[{"X": 1}]]}
+    with lake.store(graph=old).open("write") as store:
+        store.write_metadata("video", pl.DataFrame(row | {BY_FIELD: [{"audio": "1"}]}))
+    with lake.store(graph=new).open("write") as store:
+        with pytest.raises(MetadataSchemaError) as raised:
+            store.write_metadata("video", pl.DataFrame(twins | {BY_FIELD: [{"Audio": "1"}]}))
+
+        assert stored(store, "video", "id", current_only=False) == ["a"]
+    differ = "differ only by case, which Delta ignores: rename one"
+    assert raised.value.reasons == (
+        f"in 'info', 'x' and 'X' {differ}",
+        f"in 'infos[]', 'x' and 'X' {differ}",
+        f"in 'metaxy_provenance_by_field', 'audio' and 'Audio' {differ}",
+    )
 
 
 def test_nulls_take_the_type_that_the_table_has(lake: Lake) -> None:

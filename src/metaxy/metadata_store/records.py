@@ -282,6 +282,11 @@ def _type_reasons(
     """What is wrong with the types of the columns."""
     own = pl.Schema({name: dtype for name, dtype in schema.items() if name not in BY_FIELD})
     reasons = [_type_reason(name, dtype, contract, table=table) for name, dtype in own.items()]
+    reasons += [
+        _evolution_reason(name, schema[name], table[name])
+        for name in BY_FIELD
+        if name in schema and table is not None and name in table
+    ]
     return [reason for reason in reasons if reason is not None]
 
 
@@ -301,12 +306,21 @@ def _type_reason(
         return refused
     conflicts = alignment(pl.Schema({name: dtype}), pl.Schema({name: stored})).conflicts
     if not conflicts:
-        return None
+        return _evolution_reason(name, dtype, stored)
     first = conflicts[0]
     return (
         f"'{first.column}' is {first.got}, and the table has {first.wanted}: cast it, or write it "
         "under another name, or drop the feature's metadata to begin anew"
     )
+
+
+def _evolution_reason(name: str, dtype: pl.DataType, stored: pl.DataType) -> str | None:
+    """Why the table's column can't get the struct fields that it lacks: twins but for their case.
+
+    Fields of older feature versions stay in the by-field columns for good.
+    """
+    aligning = alignment(pl.Schema({name: dtype}), pl.Schema({name: stored}))
+    return refusal(name, aligning.schema[name]) if aligning.evolves else None
 
 
 def _holds(wanted: pl.DataType, got: pl.DataType) -> bool:
