@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import partial
 from typing import Protocol
 
@@ -43,10 +44,13 @@ def run_nodes(node: Runnable, *, run_id: str | None, with_dependencies: bool) ->
         raise ValueError("run_id is ''; give a name for the run, or None")
     name = run_id or uuid.uuid4().hex
     order = run_order(node)
-    if not with_dependencies:
-        order = order[-1:]
-    with node.persist_manager.store.open("write"):
-        return [_recorded_run(each, name) for each in order][-1]
+    ran = order if with_dependencies else order[-1:]
+    with ExitStack() as stack:
+        # All stay open until the end, since frames of one node may be lazy ones of another.
+        for each in order:
+            mode = "write" if each in ran else "read"
+            stack.enter_context(each.persist_manager.store.open(mode))
+        return [_recorded_run(each, name) for each in ran][-1]
 
 
 def run_order(node: Runnable) -> list[Runnable]:
@@ -80,6 +84,8 @@ def _visit(
     for name, other in node.needed().items():
         if isinstance(other, type):
             _check_readable(node, name, other)
+        elif not callable(getattr(other, "run_alone", None)):
+            raise _nothing_to_need(node, name, f"a {type(other).__name__}")
         else:
             _visit(other, ordered, path={**path, me: type(node).__name__})
     ordered[me] = node
@@ -87,12 +93,16 @@ def _visit(
 
 def _check_readable(node: Runnable, name: str, storage: type) -> None:
     if not is_storage_class(storage):
-        raise DefinitionError(
-            f"{type(node).__name__} depends by the name {name!r} on {storage.__qualname__}, which "
-            "is neither a node nor a storage class"
-        )
+        raise _nothing_to_need(node, name, storage.__qualname__)
     store = node.persist_manager.store
     PersistManager(storage, store=store).check_registered(allow_fallback=True)
+
+
+def _nothing_to_need(node: Runnable, name: str, what: str) -> DefinitionError:
+    return DefinitionError(
+        f"{type(node).__name__} depends by the name {name!r} on {what}, which is neither a node "
+        "nor a storage class"
+    )
 
 
 def _recorded_run(node: Runnable, run_id: str) -> WriteResult:
@@ -110,7 +120,8 @@ def _recorded_run(node: Runnable, run_id: str) -> WriteResult:
     )
     record("update_started")
     try:
-        result = node.run_alone(run_id=run_id, idempotency_key=f"{node.update_hash} {run_id}")
+        with store.open("write"):  # so that this one is at hand, whichever others are open
+            result = node.run_alone(run_id=run_id, idempotency_key=f"{node.update_hash} {run_id}")
     except BaseException as error:
         try:
             record("update_failed", error=f"{type(error).__name__}: {redact(str(error))}")

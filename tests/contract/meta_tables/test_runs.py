@@ -7,9 +7,10 @@ import narwhals as nw
 import polars as pl
 import pytest
 
-from metaxy import BaseFeature, FeatureDep, FeatureSpec, MetadataStore
+from lakes import Lake
+from metaxy import BaseFeature, FeatureDep, FeatureRegistry, FeatureSpec, MetadataStore
 from metaxy.errors import DefinitionError
-from metaxy.meta_tables import hash_namespace
+from metaxy.meta_tables import PersistManager, hash_namespace
 from metaxy.meta_tables.storage import StorageClass
 from metric_tables import (
     DailyMetricsConfig,
@@ -20,6 +21,7 @@ from metric_tables import (
     node,
     storage,
     table_version,
+    text_column,
     upgrade,
 )
 
@@ -122,8 +124,82 @@ def test_what_a_node_depends_on_is_a_node_or_a_storage_class(store: MetadataStor
     upgrade(store, table)
     with pytest.raises(DefinitionError, match=r"by the name 'x' on str"):
         node(table, needs={"x": str}).run()
+    for other in (None, 3):
+        with pytest.raises(DefinitionError, match=r"by the name 'x' on a (NoneType|int), which is"):
+            node(table, needs={"x": other}).run()
     with pytest.raises(DefinitionError, match=r"gave a list"):
         node(table, needs=lambda: [table]).run()
+
+
+def test_nodes_of_a_run_may_write_to_different_lakes(lake: Lake) -> None:
+    """Each writes to its own, and what one gives lazily is read by the next."""
+    first, second = (storage(f"example_project__{name}", name=name) for name in "xy")
+    own, other = lake.store(graph=None), lake.another().store(graph=None)
+    upgrade(own, second)
+    upgrade(other, first)
+    at_hand: list[MetadataStore] = []
+
+    def source(_: object) -> Any:
+        at_hand.append(PersistManager(first).store)
+        return metrics(("1-1", "a", 1.0))
+
+    def copied(_: object) -> Any:
+        at_hand.append(PersistManager(second).store)
+        return a.read()
+
+    a = _made(ANode, first, rows=source, store=other)
+    b = _made(BNode, second, rows=copied, needs={"a": a}, store=own)
+    assert b.run().rows == 1
+    assert b.run(with_dependencies=False).rows == 0
+
+    assert at_hand == [other, own, own]
+    with own.open("read"), other.open("read"):
+        assert [table_version(own, each) for each in (first, second)] == [None, 1]
+        assert [table_version(other, each) for each in (first, second)] == [1, None]
+        assert event_kinds(own) == ["table_upgraded", *["update_started", "update_finished"] * 2]
+        assert event_kinds(other) == ["table_upgraded", "update_started", "update_finished"]
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_a_run_that_is_broken_off_is_on_record_and_may_be_repeated(
+    store: MetadataStore, kind: type[BaseException]
+) -> None:
+    """Under its own name: nothing was written by it."""
+    table = storage()
+    upgrade(store, table)
+
+    def broken_off(own: object) -> pl.DataFrame:
+        del own
+        raise kind
+
+    with pytest.raises(kind):
+        node(table, broken_off).run(run_id="r1")
+    again = node(table, metrics(("1-1", "a", 1.0))).run(run_id="r1")
+
+    assert (again.rows, again.already_committed) == (1, False)
+    kinds = ["update_started", "update_failed", "update_started", "update_finished"]
+    assert event_kinds(store) == ["table_upgraded", *kinds]
+
+
+def test_an_upgrade_during_a_write_leaves_older_programs_their_rows(
+    store: MetadataStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new column of a row that was on its way is null."""
+    table = storage()
+    upgrade(store, table)
+    resolve = MetadataStore.resolve_update
+
+    def upgraded_meanwhile(self: MetadataStore, *given: Any, **options: Any) -> Any:
+        with FeatureRegistry().use():
+            upgrade(store, storage(columns={"note": text_column(nullable=True)}))
+        return resolve(self, *given, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MetadataStore, "resolve_update", upgraded_meanwhile)
+        assert node(table, metrics(("1-1", "a", 1.0))).run().rows == 1
+    grown = storage(columns={"note": text_column(nullable=True)})
+
+    assert current(grown) == [("1-1", "a", 1.0, None)]
 
 
 def test_a_hash_namespace_reaches_dependencies_and_no_table(store: MetadataStore) -> None:
