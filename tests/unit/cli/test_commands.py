@@ -1,29 +1,19 @@
 """The table of commands against the commands themselves, and how a run ends."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import click
 import pytest
 
+from cli_commands import commands
 from metaxy.cli import app
-from metaxy.cli.app import cli, run
+from metaxy.cli.app import run
 from metaxy.cli.command import Command, LazyCommand, LazyGroup, debug_wanted
 from metaxy.errors import MetaxyError
 
-
-def commands(group: LazyGroup, path: str = "metaxy") -> Iterator[tuple[str, LazyCommand]]:
-    """Every command below a group, with the words that call it."""
-    for name, each in group.lazy.items():
-        if isinstance(each, LazyGroup):
-            yield from commands(each, f"{path} {name}")
-        else:
-            yield f"{path} {name}", each
-
-
-assert isinstance(cli, LazyGroup)
-COMMANDS = list(commands(cli))
-CALLED = [called for called, _ in COMMANDS]
+COMMANDS = commands().items()
+CALLED = commands().keys()
 
 
 @pytest.mark.parametrize(("called", "lazy"), COMMANDS, ids=CALLED)

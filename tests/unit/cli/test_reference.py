@@ -1,25 +1,14 @@
 """The reference page against the commands."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from metaxy.cli.app import cli
-from metaxy.cli.command import LazyCommand, LazyGroup
+from cli_commands import commands
 
 PAGE = Path(__file__).parents[3] / "docs/reference/cli.md"
 OF_EVERY_COMMAND = {"--debug", "--help", "--store", "--json"}
-
-
-def commands(group: LazyGroup, path: str = "metaxy") -> Iterator[tuple[str, LazyCommand]]:
-    """Every command below a group, with the words that call it."""
-    for name, each in group.lazy.items():
-        if isinstance(each, LazyGroup):
-            yield from commands(each, f"{path} {name}")
-        else:
-            yield f"{path} {name}", each
 
 
 def sections() -> dict[str, str]:
@@ -28,8 +17,7 @@ def sections() -> dict[str, str]:
     return {heading: text for heading, _, text in (part.partition("\n") for part in parts)}
 
 
-assert isinstance(cli, LazyGroup)
-COMMANDS = dict(commands(cli))
+COMMANDS = commands()
 
 
 def test_the_page_has_the_commands_and_no_others() -> None:
