@@ -1,6 +1,9 @@
 """Where a lake may lie, what lies in it, and that no message gives away how to get in."""
 
+import json
 import pickle
+import subprocess
+import tempfile
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +13,7 @@ from definitions import feature, graph_of
 from films import BY_FIELD, films, stored, update, videos
 from metaxy.errors import ConfigError, StoreError
 from metaxy.metadata_store.delta import DeltaMetadataStore, DeltaMetadataStoreConfig
+from support.child_process import TESTS_FOLDER, python_module
 
 
 @pytest.mark.parametrize(
@@ -121,6 +125,59 @@ def test_other_things_in_the_folder_are_no_features(tmp_path: Path) -> None:
         update(store, "video", videos(("a", "1", "1")))
 
         assert [str(key) for key in store.list_features()] == ["video"]
+
+
+@pytest.mark.parametrize("inside", ["", "deep/lake"])
+def test_a_file_in_the_way_of_a_lake_is_told(tmp_path: Path, inside: str) -> None:
+    """In words, with the way out; nothing is made."""
+    (tmp_path / "notes").touch()
+    root = tmp_path / "notes" / inside
+
+    with (
+        DeltaMetadataStore(root, graph=films()).open("write") as store,
+        pytest.raises(StoreError) as raised,
+    ):
+        update(store, "video", videos(("a", "1", "1")))
+
+    assert str(raised.value) == (
+        f"A lake can't be made at '{root}': '{tmp_path / 'notes'}' is no folder. Move it away, or "
+        "give another root_path."
+    )
+
+
+def test_missing_rights_are_told_and_hide_nothing() -> None:
+    """A lake that may not be looked into isn't taken for an empty one, nor a table for missing."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        ended = subprocess.run(  # noqa: S603 -- a program of the tests
+            python_module("support.lowly_user", name),
+            cwd=TESTS_FOLDER,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    told = json.loads(ended.stdout)
+
+    assert told["read"] == "1"
+    assert told["make"] == (
+        f"StoreError: A lake can't be made at '{folder}/closed/deep/lake': no permission to write "
+        f"in '{folder}/closed'. Have it given to the user that this runs as, or give another "
+        "root_path."
+    )
+    assert told["write"].startswith(
+        "StoreError: Writing to 'video' failed, and nothing was written: no permission to write in "
+        f"'{folder}/readable/video.delta'."
+    )
+    assert told["hidden"] == (
+        f"UnreadableTableError: The Delta table at '{folder}/hidden/metaxy-system/lake.delta' "
+        f"can't be opened: [Errno 13] Permission denied: '{folder}/hidden/metaxy-system/lake.delta'"
+    )
+    assert "Permission denied" in told["hidden_settings"]
+    assert told["unlisted"] == (
+        "StoreError: Which features are in the lake can't be told: the folder "
+        f"'{folder}/hidden_table/deep' can't be listed (Permission denied)."
+    )
 
 
 def test_any_reader_of_delta_reads_a_table(tmp_path: Path) -> None:

@@ -52,9 +52,11 @@ def _reason(root: Path) -> str:
         return "there is no such folder"
     if not root.is_dir():
         return "that is no folder"
-    if next(root.iterdir(), None) is None:
-        return "the folder is empty"
-    return "nothing in the folder was written by metaxy"
+    try:
+        is_empty = next(root.iterdir(), None) is None
+    except OSError as error:
+        return f"the folder can't be listed ({error.strerror})"
+    return "the folder is empty" if is_empty else "nothing in the folder was written by metaxy"
 
 
 def _meant(root: Path) -> Path | None:

@@ -552,6 +552,7 @@ class DeltaMetadataStore(MetadataStore):
             if settings.truncation is not None:
                 properties["metaxy.hash_truncation_length"] = str(settings.truncation)
             path = table_path(self.root_path, system.LAKE_KEY, self.layout)
+            self._storage.check_place()
             self._storage.check_conditional_puts()
             self._tables.create(path, system.LAKE, name=str(system.LAKE_KEY), properties=properties)
         return still_agreed(settings, self.read_hash_settings(), store=self.display())

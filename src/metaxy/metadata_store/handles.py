@@ -20,6 +20,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from metaxy.metadata_store.advancing import Answers, advanced
+from metaxy.metadata_store.obstacles import refuse_hidden
 from metaxy.metadata_store.storage import Storage
 
 _LONGEST_WAY_COMMITS: Final = 100
@@ -292,4 +293,6 @@ class Handles:
         try:
             return PinnedTable(path, self._storage, version=version)
         except TableNotFoundError:
+            if self._storage.is_local:
+                refuse_hidden(path)
             return None

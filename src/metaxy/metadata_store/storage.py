@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from metaxy.errors import ConfigError, StoreError, did_you_mean, listed, redact
+from metaxy.metadata_store.obstacles import refuse_unlisted, writing_obstacle
 from metaxy.metadata_store.paths import TABLE_SUFFIX, absolute_root
 from metaxy.metadata_store.storage_options import (
     DELTA_ONLY,
@@ -177,6 +178,16 @@ class Storage:
             return []
         return [each["name"].rstrip("/") for each in entries if each["type"] == "directory"]
 
+    def check_place(self) -> None:
+        """Refuse a folder of this machine that can't be made or written to.
+
+        Raises:
+            StoreError: Says what is in the way.
+        """
+        obstacle = writing_obstacle(self.root) if self.is_local else None
+        if obstacle is not None:
+            raise StoreError(f"A lake can't be made at '{self.root}': {obstacle}")
+
     def check_conditional_puts(self) -> None:
         """Try whether the endpoint refuses to overwrite, which safe commits rest on.
 
@@ -238,7 +249,7 @@ def _scheme(root: str) -> str:
 
 def _local_tables(root: str) -> list[str]:
     found: list[str] = []
-    for folder, names, _ in os.walk(root):
+    for folder, names, _ in os.walk(root, onerror=refuse_unlisted):
         found += [f"{folder}/{name}" for name in names if name.endswith(TABLE_SUFFIX)]
         # What lies inside a table is Delta's business, and system tables are no features.
         names[:] = [
