@@ -4,10 +4,12 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import metaxy
+from metaxy import meta_tables
 
 HEAVY = ("deltalake", "narwhals", "polars", "pyarrow", "sqlglot")
 
@@ -34,19 +36,24 @@ def test_definitions_import_no_data_frames(statement: str) -> None:
     assert imported_after(statement) == set()
 
 
-def test_type_checkers_and_python_see_the_same_names() -> None:
+@pytest.mark.parametrize("package", [metaxy, meta_tables], ids=lambda each: each.__name__)
+def test_type_checkers_and_python_see_the_same_names(package: ModuleType) -> None:
     """The imports for type checkers, `__all__` and the table of modules agree."""
-    tree = ast.parse(Path(metaxy.__file__).read_text(encoding="utf-8"))
+    (only_checked,) = (
+        node
+        for node in ast.parse(Path(str(package.__file__)).read_text(encoding="utf-8")).body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    )
     checked = {
         alias.name: node.module
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("metaxy.")
+        for node in only_checked.body
+        if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
 
-    assert checked == metaxy._MODULE_OF
-    assert sorted(metaxy.__all__) == sorted(checked)
-    assert dir(metaxy) == sorted(metaxy.__all__)
+    assert checked == package._MODULE_OF
+    assert sorted(package.__all__) == sorted(checked)
+    assert dir(package) == sorted(package.__all__)
 
 
 @pytest.mark.parametrize("name", ["BaseFeature", "FeatureKey", "ALL", "FeatureGraph", "Increment"])
