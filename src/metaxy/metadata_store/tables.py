@@ -48,6 +48,7 @@ from metaxy.metadata_store.copied_rows import Copied, MissingRows
 from metaxy.metadata_store.forking import begin_work
 from metaxy.metadata_store.handles import Handles, PinnedTable
 from metaxy.metadata_store.identity import TransactionName, WriterIdentity, keyed_transaction
+from metaxy.metadata_store.obstacles import writing_obstacle
 from metaxy.metadata_store.retrying import attempts
 from metaxy.metadata_store.secrecy import Secrets
 from metaxy.metadata_store.storage import Storage
@@ -302,7 +303,7 @@ class DeltaTables:
                 break
         raise StoreError(
             f"The table of '{name}' can't be created at '{redact(path)}': "
-            f"{self._secrets.told(failure)}",
+            f"{self._obstacle(path) or self._secrets.told(failure)}",
             feature=name,
         ) from self._secrets.shown(failure)
 
@@ -409,7 +410,7 @@ class DeltaTables:
                 return replace(landed, height=stamped.height)
             idle += table.version() == seen
             if not self._may_pass(failure) or idle == _FEW:
-                raise self._failed_write(failure, name)
+                raise self._failed_write(failure, append)
         raise WriteConflictError(
             f"Gave up writing to '{name}' after {tries} attempts: other writers kept committing "
             "first. Nothing was written; write again when there are fewer. "
@@ -521,8 +522,13 @@ class DeltaTables:
             is_remote and isinstance(failure, OSError)
         )
 
-    def _failed_write(self, failure: Exception, name: str) -> StoreError:
+    def _obstacle(self, path: str) -> str | None:
+        """What keeps a table from being written, where that can be seen."""
+        return writing_obstacle(path) if self._storage.is_local else None
+
+    def _failed_write(self, failure: Exception, append: _Append) -> StoreError:
         """What to tell of a write that failed, and hasn't landed as far as could be seen."""
+        name = append.name
         told = self._secrets.told(failure)
         is_answered = self._storage.is_local or not isinstance(failure, OSError)
         if not is_answered and not REFUSED.search(told):
@@ -533,6 +539,7 @@ class DeltaTables:
                 feature=name,
             )
         else:
+            told = self._obstacle(append.path) or told
             error = StoreError(
                 f"Writing to '{name}' failed, and nothing was written: {told}", feature=name
             )
