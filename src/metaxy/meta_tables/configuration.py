@@ -174,16 +174,36 @@ def _class_name(value: type) -> str:
 
 def _model(value: BaseModel, *, at: str) -> dict[str, Encodable]:
     fields = type(value).model_fields
-    return {
-        name: hashable(getattr(value, name), at=f"{at}.{name}")
+    excluded = {
+        name
         for name, info in fields.items()
-        if not is_excluded(info)
+        if _is_excluded(info, where=f"{type(value).__qualname__}.{name}")
+    }
+    return {
+        name: hashable(held, at=f"{at}.{name}")
+        for name, held in _held(value).items()
+        if name not in excluded
     }
 
 
-def is_excluded(info: FieldInfo) -> bool:
-    """Whether a field is left out of hashes."""
-    return _extras(info).get(EXCLUDED) is True
+def _held(value: BaseModel) -> dict[str, object]:
+    """What a model holds by name: its fields, and the others of one that allows others."""
+    fields = {name: getattr(value, name) for name in type(value).model_fields}
+    return fields | dict(value.model_extra or {})
+
+
+def _is_excluded(info: FieldInfo, *, where: str) -> bool:
+    """Whether a field is left out of hashes.
+
+    Raises:
+        ValueError: What it says of that is neither True nor False.
+    """
+    said = _extras(info).get(EXCLUDED, False)
+    if not isinstance(said, bool):
+        raise ValueError(  # noqa: TRY004 -- the name is right, its value is not
+            f"{where} has {EXCLUDED}={said!r}; it is True or False"
+        )
+    return said
 
 
 def _extras(info: FieldInfo) -> Mapping[str, object]:
@@ -205,10 +225,7 @@ def _check_field(cls: type[BaseModel], name: str, info: FieldInfo) -> None:
             f"{where} has {listed(forbidden)} in json_schema_extra, which is not known here: "
             f'{{"{EXCLUDED}": True}} leaves a field out of the hash'
         )
-    if not isinstance(extras.get(EXCLUDED, False), bool):
-        raise ValueError(  # noqa: TRY004 -- the name is right, its value is not
-            f"{where} has {EXCLUDED}={extras[EXCLUDED]!r}; it is True or False"
-        )
+    _is_excluded(info, where=where)
     if name in cls.__annotations__ and not info.description:
         warnings.warn(
             f"{where} has no description: give Field(description=…), by which others tell what to "
@@ -221,8 +238,8 @@ def _storage_classes(value: object) -> Iterable[StorageClass]:
     if _is_storage_class(value):
         yield cast("StorageClass", value)
     elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from _storage_classes(getattr(value, name))
+        for held in _held(value).values():
+            yield from _storage_classes(held)
     elif isinstance(value, Mapping):
         for key, item in cast("Mapping[object, object]", value).items():
             yield from _storage_classes(key)

@@ -36,6 +36,16 @@ class Config(DataNodeConfiguration):
     )
 
 
+class Open(BaseModel, extra="allow"):
+    """Nested parameters, and whatever else."""
+
+
+class Slip(BaseModel):
+    """Nested parameters, with a slip."""
+
+    x: int = Field(default=1, json_schema_extra={"hash_excluded": "yes"})
+
+
 class Colour(Enum):
     """A choice."""
 
@@ -79,6 +89,22 @@ def test_excluded_fields_do_not_count_at_any_depth() -> None:
     other = Config(inners=[Inner(at=datetime(2027, 1, 1, tzinfo=UTC))])
 
     assert _hash(one) == _hash(two) != _hash(other)
+
+
+def test_what_a_nested_model_holds_besides_its_fields_counts() -> None:
+    """Storage classes among it are found, too."""
+    table = storage()
+    one, again, two, holder = (Open.model_validate({"x": x}) for x in (1, 1, 2, table))
+
+    assert _hash(Config(at=one)) != _hash(Config(at=two)) != _hash(Config(at=Open()))
+    assert _hash(Config(at=[one])) == _hash(Config(at=[again]))
+    assert storage_classes_in(Config(at=holder)) == [table]
+
+
+def test_an_exclusion_of_a_nested_field_is_a_truth_value() -> None:
+    """A text would be taken for no, without a word."""
+    with pytest.raises(ValueError, match=r"Slip\.x has hash_excluded='yes'; it is True or False"):
+        _hash(Config(at=[Slip()]))
 
 
 def test_one_instant_is_one_value_in_whatever_zone() -> None:
