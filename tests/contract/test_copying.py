@@ -197,6 +197,31 @@ def test_filters_see_the_newest_rows_only(lake: Lake) -> None:
         assert stored(copy, "video", "id", "size") == [("b", 9)]
 
 
+@pytest.mark.parametrize(
+    ("condition", "chosen"),
+    [
+        (~pl.col("id").is_duplicated(), ["a", "b"]),
+        (pl.col("id").is_first_distinct(), ["a", "b"]),
+        (nw.col("id") == nw.col("id").max(), ["b"]),
+    ],
+    ids=["not repeated", "first", "last"],
+)
+def test_filters_that_compare_records_compare_the_newest_rows(
+    lake: Lake, condition: Any, chosen: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Superseded rows are no records of their own, and all records are compared at once."""
+    monkeypatch.setattr("metaxy.metadata_store.copied_rows._ROWS_AT_ONCE", 1)
+    with lake.store().open("write") as source, lake.another().store().open("write") as copy:
+        for version in ("1", "2"):
+            source.write_metadata("video", videos(("a", version, "1"), ("b", version, "1")))
+
+        copied = copy.copy_metadata(source, filters={"video": [condition]})
+
+        assert copied == {"video": 2 * len(chosen)}
+        assert stored(copy, "video", "id") == chosen
+        assert stored(source, "video", "id", filters=[condition]) == chosen
+
+
 def test_a_record_that_was_copied_is_kept_up_to_date(lake: Lake) -> None:
     """Though it doesn't fulfil the filter any more, or was deleted."""
     with lake.store().open("write") as source, lake.another().store().open("write") as copy:

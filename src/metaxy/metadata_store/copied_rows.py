@@ -14,7 +14,7 @@ import polars as pl
 
 from metaxy.graph.plan import RecordsPlan
 from metaxy.versioning.latest import current_children, latest_records
-from metaxy.versioning.scope import Condition, can_tell, fulfilling
+from metaxy.versioning.scope import Condition, can_tell, fulfilling, tells_records_apart
 from metaxy.versioning.system_columns import (
     CREATED_AT,
     FEATURE_VERSION,
@@ -114,7 +114,9 @@ def missing_parts(
     if not late:
         parts = [(found, None)] if known is None else _by_instant(found, known, selection)
     else:
-        parts = _by_group(found, known, selection)
+        schema = found.collect_schema()
+        is_divisible = all(tells_records_apart(each, schema) for each in late)
+        parts = _by_group(found, known, selection) if is_divisible else [(found, known)]
     return [_missing(*part, selection, late=late).select(columns) for part in parts]
 
 
@@ -241,10 +243,17 @@ def _hash_parts(names: Sequence[str], number: int) -> list[pl.Expr]:
 
 
 def _early(rows: pl.LazyFrame, selection: Selection) -> list[Condition]:
-    """The conditions that are the same for all rows which supersede one another."""
+    """The conditions that are the same for all rows which supersede one another.
+
+    One that compares records isn't: superseded rows would count as records of their own.
+    """
     schema = rows.collect_schema()
     naming = {name: schema[name] for name in selection.group if name in schema}
-    return [each for each in selection.conditions if can_tell(each, naming)]
+    return [
+        each
+        for each in selection.conditions
+        if can_tell(each, naming) and tells_records_apart(each, naming)
+    ]
 
 
 def _late(rows: pl.LazyFrame, selection: Selection) -> list[Condition]:
