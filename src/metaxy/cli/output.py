@@ -147,21 +147,15 @@ def progress(total: int) -> Generator[Callable[[str], None]]:
 
     Nothing is shown off a terminal, and nothing stays when the job is done.
     """
-    is_shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     begun = 0
+    with passing_line() as show:
 
-    def begin(step: str) -> None:
-        nonlocal begun
-        begun += 1
-        if is_shown:
-            line = _cut(f"{begun}/{total} {step}", shutil.get_terminal_size().columns - 1)
-            print(f"{_CLEAR_LINE}{line}", end="", file=sys.stderr, flush=True)
+        def begin(step: str) -> None:
+            nonlocal begun
+            begun += 1
+            show(f"{begun}/{total} {step}")
 
-    try:
         yield begin
-    finally:
-        if is_shown:
-            print(_CLEAR_LINE, end="", file=sys.stderr, flush=True)
 
 
 @contextmanager
