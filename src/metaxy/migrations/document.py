@@ -24,15 +24,7 @@ _ID_CHARACTERS: Final = frozenset(
 
 
 class MigrationDocument(BaseModel):
-    """A migration as what it says; frozen.
-
-    Attributes:
-        migration_id: Its name, `id` in files: that of the file without its suffix.
-        created_at: With a time zone.
-        parent: The id of the migration that comes before it; `initial` for the first one.
-        description: For people.
-        project: Whose features it is about; None: those of the project that is being migrated.
-    """
+    """A migration as what it says; frozen. What its fields mean is told by `models.Migration`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
