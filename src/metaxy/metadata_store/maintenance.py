@@ -27,6 +27,7 @@ from metaxy.errors import (
 )
 from metaxy.metadata_store import commits
 from metaxy.metadata_store.commits import CommitNote
+from metaxy.metadata_store.failures import told_as
 from metaxy.metadata_store.handles import PinnedTable
 from metaxy.metadata_store.retrying import attempts
 from metaxy.metadata_store.streaming import record_batches
@@ -117,7 +118,9 @@ class MaintainedTables(DeltaTables):
             first = seen if first is None else first
             # A handle of its own: a scan follows its handle, and commits move that on.
             pinned = self.opened(path, version=seen)
-            remainder = None if pinned is None else remaining(pinned)
+            text = f"{deed} '{name}' failed, and nothing was {_DONE[deed]}"
+            with told_as(text, secrets=self._secrets, feature=name):
+                remainder = None if pinned is None else remaining(pinned)
             if remainder is None:
                 return None
             failure = self._replaced(table, remainder, note, write_id=write_id)

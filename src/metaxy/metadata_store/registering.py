@@ -15,8 +15,8 @@ import polars as pl
 from metaxy.errors import WriteConflictError
 from metaxy.metadata_store import system
 from metaxy.metadata_store.commits import CommitNote
-from metaxy.metadata_store.frames import polars_lazy
 from metaxy.metadata_store.opening import OpenableStore
+from metaxy.metadata_store.system_rows import system_rows
 from metaxy.models.contract import TableContract
 
 
@@ -52,16 +52,12 @@ class Registration:
 
 def read_registrations(store: OpenableStore) -> Mapping[str, Registration]:
     """The registrations in this very store, and not its fallbacks', by uid, by table name."""
-    rows = store.read_metadata_in_store(system.META_TABLES_KEY)
-    if rows is None:
-        return {}
+    rows = system_rows(store, system.META_TABLES_KEY, system.META_TABLES)
     newest = (
-        polars_lazy(rows)
-        .sort("revision")
+        rows.sort("revision")
         .unique("uid", keep="last", maintain_order=True)
         .sort("table_name")
         .select("uid", "contract", "contract_hash", "class_path", "revision", "recorded_at")
-        .collect()
     )
     return {
         uid: Registration(TableContract.model_validate_json(contract), *rest)

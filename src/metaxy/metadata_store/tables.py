@@ -45,6 +45,7 @@ from metaxy.metadata_store import commits
 from metaxy.metadata_store.alignment import Alignment, aligned_columns, alignment
 from metaxy.metadata_store.commits import CommitNote
 from metaxy.metadata_store.copied_rows import Copied, MissingRows
+from metaxy.metadata_store.failures import told_as
 from metaxy.metadata_store.forking import begin_work
 from metaxy.metadata_store.handles import Handles, PinnedTable
 from metaxy.metadata_store.identity import TransactionName, WriterIdentity, keyed_transaction
@@ -83,7 +84,7 @@ _LOOK_BACK_COMMITS: Final = 20
 _RETRIES: Final = 200
 _FEW: Final = 3
 """So often a commit may fail without anybody else having committed."""
-REFUSED: Final = re.compile(r"status code: 4\d\d")
+REFUSED: Final = re.compile(r"status code\W+4\d\d")
 """An object store has answered, and said no: what it refuses it won't carry out later."""
 
 Seen = TypeVar("Seen")
@@ -398,7 +399,9 @@ class DeltaTables:
         for _ in attempts(seconds=self._retry_seconds):
             tries += 1
             seen = table.version()
-            stamped = stamp(table, self.newest_instant_us(table))
+            text = f"Writing to '{name}' failed, and nothing was written"
+            with told_as(text, secrets=self._secrets, feature=name):
+                stamped = stamp(table, self.newest_instant_us(table))
             failure = None if stamped.height == 0 else self._attempt(table, append, stamped)
             if failure is None:
                 self._handles.give_back(path, table)

@@ -18,9 +18,9 @@ import polars as pl
 from metaxy.errors import TagExistsError, TagNotFoundError, UsageError, did_you_mean, listed
 from metaxy.metadata_store import system
 from metaxy.metadata_store.commits import CommitNote
-from metaxy.metadata_store.frames import polars_lazy
 from metaxy.metadata_store.interface import StoreInterface
 from metaxy.metadata_store.opening import OpenableStore
+from metaxy.metadata_store.system_rows import system_rows
 from metaxy.models.keys import FeatureKey
 from metaxy.versioning.system_columns import INSTANT
 
@@ -186,10 +186,7 @@ def _append(store: OpenableStore, tag: Tag, kind: str, *, sequence: int) -> bool
 
 
 def _events(store: StoreInterface) -> pl.DataFrame:
-    rows = store.read_metadata_in_store(system.TAGS_KEY)
-    if rows is None:
-        return pl.DataFrame(schema=system.TAGS)
-    return polars_lazy(rows).select(system.TAGS.names()).collect()
+    return system_rows(store, system.TAGS_KEY, system.TAGS)
 
 
 def _tag(row: Mapping[str, Any]) -> Tag:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from metaxy.errors import UsageError
+from metaxy.metadata_store.failures import told_as
 from metaxy.metadata_store.interface import StoreInterface
 from metaxy.metadata_store.tagging import pinned_versions
 from metaxy.models.keys import FeatureKey
@@ -35,9 +36,11 @@ def vacuum_tables(
     pinned = pinned_versions(store)
     done: dict[FeatureKey, Vacuumed] = {}
     for key in keys:
-        sizes = store.vacuum_in_store(
-            key, retention=retention, pinned=pinned.get(key, frozenset()), dry_run=dry_run
-        )
+        text = f"Vacuuming '{key}' was cut off, and may be done again"
+        with told_as(text, store=store.display(), feature=str(key)):
+            sizes = store.vacuum_in_store(
+                key, retention=retention, pinned=pinned.get(key, frozenset()), dry_run=dry_run
+            )
         if sizes:
             done[key] = Vacuumed(tuple(sorted(sizes)), sum(sizes.values()))
     return done
