@@ -33,6 +33,7 @@
         ├── CopyError                                   a feature could not be copied
         ├── WriteConflictError                          gave up; nothing was written
         ├── CommitStateUnknownError                     a commit may or may not have happened
+        ├── EventNotRecordedError                       it was done, and isn't in the log of events
         ├── UnreadableTableError
         └── FallbackStoreError                          a fallback store does not answer
 
@@ -478,6 +479,16 @@ class WriteConflictError(StoreError):
 
 class CommitStateUnknownError(StoreError):
     """A commit was sent and no answer came: it may or may not be in the lake."""
+
+
+class EventNotRecordedError(StoreError):
+    """Something was done and stays, but the log of events doesn't tell; `kind` is the event's."""
+
+    def __init__(
+        self, message: str, *, kind: str, store: str | None = None, feature: str | None = None
+    ) -> None:
+        super().__init__(message, store=store, feature=feature)
+        self.kind = kind
 
 
 class UnreadableTableError(StoreError):

@@ -771,15 +771,6 @@ class MetadataStore(OpenableStore):
         for key in trace.marks:
             self._project_guard.check(self.graph.definition(key))
         carry_out(self, trace)
-        for key, purged in trace.result.tables.items():
-            pushing.record_event(
-                self,
-                "metadata_purged",
-                project=self.graph.definition(key).project,
-                feature=key,
-                rows=purged.rows,
-                files=len(purged.files),
-            )
         return trace.result
 
     # --- copying ---------------------------------------------------------------------------------

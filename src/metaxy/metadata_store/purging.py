@@ -9,10 +9,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from metaxy.errors import StoreError, UnreadableTableError
 from metaxy.graph.graph import FeatureGraph
 from metaxy.graph.plan import FeaturePlan, InputPlan
+from metaxy.metadata_store import pushing
+from metaxy.metadata_store.failures import told_as
 from metaxy.metadata_store.interface import StoreInterface
 from metaxy.metadata_store.marks import Found, Marks, renamed_values
+from metaxy.metadata_store.opening import OpenableStore
 from metaxy.metadata_store.tagging import tags_of_table
 from metaxy.models.keys import FeatureKey
 
@@ -67,7 +71,16 @@ def traced(store: StoreInterface, key: FeatureKey, records: pl.DataFrame) -> Tra
 
     Args:
         records: One row a record, with the id columns of the feature.
+
+    Raises:
+        StoreError: A file can't be looked into.
     """
+    text = f"Purging '{key}' failed, and nothing was removed"
+    with told_as(text, store=store.display(), feature=str(key)):
+        return _traced(store, key, records)
+
+
+def _traced(store: StoreInterface, key: FeatureKey, records: pl.DataFrame) -> Trace:
     graph = store.graph
     frames: dict[FeatureKey, list[pl.DataFrame]] = {key: [records]}
     marks: dict[FeatureKey, Marks] = {}
@@ -88,10 +101,28 @@ def traced(store: StoreInterface, key: FeatureKey, records: pl.DataFrame) -> Tra
     return Trace(marks, PurgeResult(tables, untraced))
 
 
-def carry_out(store: StoreInterface, trace: Trace) -> None:
-    """Remove what was found, dependents first."""
+def carry_out(store: OpenableStore, trace: Trace) -> None:
+    """Remove what was found, dependents first, and leave on record what went of each feature.
+
+    Raises:
+        StoreError: It was cut off.
+    """
     for key in reversed(list(trace.marks)):
-        store.remove_marked(key, trace.marks[key])
+        text, where = f"Purging '{key}' was cut off, and is to be done again", store.display()
+        try:
+            with told_as(text, store=where, feature=str(key)):
+                store.remove_marked(key, trace.marks[key])
+        except UnreadableTableError as error:
+            raise StoreError(f"{text}: {error}", store=where, feature=str(key)) from error
+        purged = trace.result.tables[key]
+        pushing.record_event(
+            store,
+            "metadata_purged",
+            project=store.graph.definition(key).project,
+            feature=key,
+            rows=purged.rows,
+            files=len(purged.files),
+        )
 
 
 def _links(graph: FeatureGraph, key: FeatureKey) -> list[tuple[FeatureKey, dict[str, str]]]:

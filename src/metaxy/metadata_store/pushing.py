@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 import narwhals as nw
 import polars as pl
 
-from metaxy.errors import UsageError
+from metaxy.errors import EventNotRecordedError, StoreError, UsageError
 from metaxy.graph.graph import FeatureGraph
 from metaxy.metadata_store import system
 from metaxy.metadata_store.commits import CommitNote
-from metaxy.metadata_store.frames import polars_lazy
 from metaxy.metadata_store.opening import OpenableStore
+from metaxy.metadata_store.system_rows import system_rows
 from metaxy.metadata_store.writing import next_instant
 from metaxy.models.keys import FeatureKey
 
@@ -62,12 +62,12 @@ def pushed_project(asked: str | None, graph: FeatureGraph) -> str:
 
 def read_pushes(store: OpenableStore) -> pl.DataFrame:
     """One row a feature and push, with the columns of `system.FEATURE_VERSIONS`; maybe none."""
-    return _rows_read(store, system.FEATURE_VERSIONS_KEY, system.FEATURE_VERSIONS)
+    return system_rows(store, system.FEATURE_VERSIONS_KEY, system.FEATURE_VERSIONS)
 
 
 def read_events(store: OpenableStore) -> pl.DataFrame:
     """One row an event in this lake, with the columns of `system.EVENTS`, oldest first."""
-    return _rows_read(store, system.EVENTS_KEY, system.EVENTS).sort("recorded_at")
+    return system_rows(store, system.EVENTS_KEY, system.EVENTS).sort("recorded_at")
 
 
 def record_event(
@@ -78,10 +78,24 @@ def record_event(
     feature: FeatureKey | None = None,
     **details: object,
 ) -> None:
-    """Append one event to the log, with the time that it is now."""
+    """Append one event to the log, with the time that it is now.
+
+    Raises:
+        EventNotRecordedError: It failed. What the event tells of has happened, and stays.
+    """
     now = datetime.now(UTC)
     event = system.event_row(kind, now=now, project=project, feature=feature, details=details)
-    append_event(store, event)
+    try:
+        append_event(store, event)
+    except StoreError as error:
+        subject = project if feature is None else feature
+        raise EventNotRecordedError(
+            f"The event '{kind}' of '{subject}' could not be recorded in {store.display()}; what "
+            f"it tells of has happened, and stays. {error}",
+            kind=kind,
+            store=store.display(),
+            feature=None if feature is None else str(feature),
+        ) from error
 
 
 def append_event(
@@ -97,13 +111,6 @@ def append_event(
         Whether it was this call that appended it.
     """
     return _append_rows(store, system.EVENTS_KEY, event, idempotency_key=idempotency_key)
-
-
-def _rows_read(store: OpenableStore, key: FeatureKey, columns: pl.Schema) -> pl.DataFrame:
-    rows = store.read_metadata_in_store(key)
-    if rows is None:
-        return pl.DataFrame(schema=columns)
-    return polars_lazy(rows).select(columns.names()).collect()
 
 
 def _append_rows(

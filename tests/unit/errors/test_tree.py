@@ -11,6 +11,7 @@ from metaxy.errors import (
     ConfigError,
     DefinitionError,
     EntrypointError,
+    EventNotRecordedError,
     FeatureNotFoundError,
     FilterError,
     GraphError,
@@ -45,6 +46,7 @@ EXAMPLES = [
     ProjectMismatchError("a", got="p", wanted="q", feature="f"),
     WriteConflictError("a", attempts=5),
     CommitStateUnknownError("a", store="s"),
+    EventNotRecordedError("a", kind="k", store="s", feature="f"),
 ]
 
 
