@@ -13,7 +13,16 @@ from sqlalchemy.orm import mapped_column
 from metaxy import MetadataStore
 from metaxy.meta_tables import ContractViolationError
 from metaxy.meta_tables.frames import contract_rows
-from metric_tables import INDEX, metrics, node, storage, table_version, text_column, upgrade
+from metric_tables import (
+    INDEX,
+    metrics,
+    node,
+    number_column,
+    storage,
+    table_version,
+    text_column,
+    upgrade,
+)
 
 ONE = metrics(("1-1", "a", 1.0))
 
@@ -189,3 +198,17 @@ def test_the_named_index_of_a_pandas_frame_is_columns(indexed: str) -> None:
     given = _INDEXED[indexed](rows.to_pandas())
 
     assert contract_rows(given, storage().definition().contract).rows() == rows.rows()
+
+
+@pytest.mark.parametrize("backend", [None, "numpy_nullable", "pyarrow"])
+def test_what_is_missing_in_a_pandas_frame_is_null(backend: Any) -> None:
+    """Not NaN, and the same as in an equal Polars frame, whatever holds the values."""
+    optional = {"value": number_column(nullable=True), "note": text_column(nullable=True)}
+    contract = storage(columns=optional).definition().contract
+    rows = metrics(("1-1", "a", 1.5), ("1-2", "b", 2.5)).with_columns(
+        value=pl.Series([None, 2.5], dtype=pl.Float64), note=pl.Series(["x", None], dtype=pl.String)
+    )
+    given = rows.to_pandas()
+    given = given if backend is None else given.convert_dtypes(dtype_backend=backend)
+
+    assert contract_rows(given, contract).rows() == rows.rows()

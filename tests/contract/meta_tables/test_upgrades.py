@@ -235,6 +235,42 @@ def test_duplicate_names_are_refused_naming_both_classes(store: MetadataStore) -
     assert list(read_registrations(store)) == [str(one.definition().contract.uid)]
 
 
+def test_one_table_name_of_two_classes_is_refused_naming_both(store: MetadataStore) -> None:
+    """Also of classes that one program doesn't load together, as those of two projects."""
+    one = storage(name="One")
+    with FeatureRegistry().use():
+        two = storage(name="Two")
+    with FeatureRegistry(default_project="other").use():
+        other = storage(name="Other")
+        both = r"table name 'example_project__daily_metrics' is that of two classes: \S+One and "
+        with pytest.raises(ValueError, match=both + r"\S+Two"):
+            MetaTableMigration([one, two])
+        with pytest.raises(ValueError, match=both + r"\S+Other"):
+            MetaTableMigration([one, other])
+    upgrade(store, one)
+    registered = read_registrations(store)
+    with (
+        FeatureRegistry(default_project="other").use(),
+        pytest.raises(ValueError, match=both + r"\S+Other"),
+    ):
+        upgrade(store, other)
+
+    assert read_registrations(store) == registered
+
+
+def test_a_column_may_become_nullable_and_not_the_other_way(store: MetadataStore) -> None:
+    """Older rows may hold a null by then."""
+    strict = storage()
+    upgrade(store, strict)
+    relaxed = storage(columns={"value": number_column(nullable=True)})
+    upgrade(store, relaxed)
+    assert node(relaxed, metrics(("1-1", "a", 1.0)).drop("value")).run().rows == 1
+
+    with pytest.raises(ValueError, match=r"'value' is float64, and was float64, nullable"):
+        upgrade(store, storage())
+    assert current(relaxed) == [("1-1", "a", None)]
+
+
 def test_an_upgrade_that_was_cut_off_goes_on_when_repeated(
     store: MetadataStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,7 +304,7 @@ def test_a_table_of_something_else_is_not_taken_over(store: MetadataStore) -> No
     assert read_registrations(store) == {}
 
 
-def test_a_foreign_key_is_plain_sqlalchemy(store: MetadataStore) -> None:
+def test_a_foreign_key_is_plain_sqlalchemy(lake: Lake, store: MetadataStore) -> None:
     """It is in the metadata of the base, not in the contract; the order of the list is free."""
     base = new_base()
     source = storage(
@@ -296,8 +332,9 @@ def test_a_foreign_key_is_plain_sqlalchemy(store: MetadataStore) -> None:
     assert not any("foreign" in each.model_dump_json() for each in contracts)
     # Delta doesn't hold it: no row of the source has this time.
     assert node(table, metrics(("1-1", "a", 1.0))).run().rows == 1
-    other = MetaTableMigration([source, table])
-    assert other.upgrade(store).is_empty
+    with lake.another().store(graph=None).open("write") as other:
+        upgrade(other, source, table)
+        assert len(read_registrations(other)) == 2
 
 
 def test_upgrades_stay_out_of_pushes(store: MetadataStore, registry: FeatureRegistry) -> None:
