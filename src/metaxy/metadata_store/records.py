@@ -1,21 +1,17 @@
 """What a frame must be to be written as records of a feature, and the columns it is written with.
 
 All reasons against a frame are told at once, before anything is written. The checks of the schema
-need no data; those of the data are a few aggregations that run together, also over frames that are
-too large for memory.
+need no data; those of the data are in `record_values`.
 """
 
-import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
 
 import polars as pl
 
 from metaxy.errors import (
     ContractViolationError,
     MetadataSchemaError,
-    counted,
     did_you_mean,
     listed,
 )
@@ -23,6 +19,7 @@ from metaxy.graph.plan import FeaturePlan
 from metaxy.metadata_store.alignment import alignment, struct_fields, typed
 from metaxy.metadata_store.closed_tables import cast_to, closed_reasons
 from metaxy.metadata_store.column_types import id_refusal, name_refusal, polars_type, refusal
+from metaxy.metadata_store.record_values import Engine, ValuePlaces, value_reasons
 from metaxy.models.contract import TableContract
 from metaxy.models.keys import FeatureKey, FieldKey
 from metaxy.versioning.provenance import with_data_versions, with_record_provenance
@@ -35,10 +32,6 @@ from metaxy.versioning.system_columns import (
     STAMPS,
     SYSTEM_COLUMNS,
 )
-
-_EXAMPLES: Final = 3
-_ROWS_AT_ONCE: Final = 1_000_000
-Engine = Literal["in-memory", "streaming"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +118,7 @@ def checked_records(
     settled_schema = settled.collect_schema()
     reasons += _type_reasons(settled_schema, contract, table)
     if read:
-        reasons += _data_reasons(settled, settled_schema, contract, engine=engine)
+        reasons += value_reasons(settled, settled_schema, _places(contract), engine=engine)
     if reasons:
         refused = ContractViolationError if contract.table.is_closed else MetadataSchemaError
         raise refused(
@@ -328,104 +321,13 @@ def _holds(wanted: pl.DataType, got: pl.DataType) -> bool:
     return not alignment(pl.Schema({"": got}), pl.Schema({"": wanted})).conflicts
 
 
-def _data_reasons(
-    frame: pl.LazyFrame, schema: pl.Schema, contract: RecordContract, *, engine: Engine
-) -> list[str]:
-    """What is wrong with the values; columns that are missing are left to the other checks."""
-    nulls = _null_counts(schema, contract)
-    ids = [name for name in contract.id_columns if name in schema]
-    parents = [name for name in contract.parent_columns if name in schema]
-    counts, torn = pl.collect_all(
-        [
-            frame.select(count.alias(reason) for reason, count in nulls.items()),
-            _torn_parents(frame, schema, parents),
-        ],
-        engine=engine,
+def _places(contract: RecordContract) -> ValuePlaces:
+    return ValuePlaces(
+        contract.id_columns,
+        contract.parent_columns,
+        {name: _role(name, contract) for name in contract.required},
+        contract.fields or (),
     )
-    repeated = _repeated_ids(frame, ids, engine=engine)
-    reasons = [
-        f"{reason} in {counted(count, 'row')}"
-        for reason, count in (zip(counts.columns, counts.row(0), strict=True) if nulls else ())
-        if count
-    ]
-    if repeated.height:
-        shown = _shown(repeated, ids, counting="row")
-        reasons.append(
-            f"{counted(repeated.height, 'id')} more than once: {shown}; write one row a record"
-        )
-    if torn.height:
-        shown = _shown(torn, parents, counting="provenance")
-        reasons.append(
-            f"{counted(torn.height, 'parent')} with children of several provenances: "
-            f"{shown}; all children of a parent carry the parent's"
-        )
-    return reasons
-
-
-def _null_counts(schema: pl.Schema, contract: RecordContract) -> dict[str, pl.Expr]:
-    """For each place that must not be null: what to call it, and how often it is."""
-    counts = {
-        f"the {_role(name, contract)} '{name}' is null": pl.col(name).null_count()
-        for name in contract.required
-        if name in schema
-    }
-    struct = schema.get(PROVENANCE_BY_FIELD)
-    if not isinstance(struct, pl.Struct):
-        return counts
-    fields = struct_fields(struct)
-    for field in contract.fields or ():
-        if field.column_name in fields:
-            text = pl.col(PROVENANCE_BY_FIELD).struct.field(field.column_name)
-            counts[f"'{PROVENANCE_BY_FIELD}.{field.column_name}' is null"] = text.null_count()
-    return counts
-
-
-def _repeated_ids(frame: pl.LazyFrame, ids: Sequence[str], *, engine: Engine) -> pl.DataFrame:
-    """One row an id with several rows; ids with null are told apart from this.
-
-    All ids of a frame may not fit into memory, so those of a large one are looked at in parts, each
-    with all rows of its ids.
-    """
-    if not ids:
-        return pl.DataFrame()
-    names = frame.select(ids).drop_nulls()
-    if engine == "in-memory" and _are_surely_distinct(names, ids):
-        return pl.DataFrame()
-    rows = 0 if engine == "in-memory" else frame.select(pl.len()).collect(engine=engine).item()
-    number = 1 + rows // _ROWS_AT_ONCE
-    part = _hashed(ids) % number
-    parts = [names] if number == 1 else [names.filter(part == each) for each in range(number)]
-    groups = (each.group_by(ids).len("rows").filter(pl.col("rows") > 1) for each in parts)
-    return pl.concat([each.collect(engine=engine) for each in groups])
-
-
-def _are_surely_distinct(names: pl.LazyFrame, ids: Sequence[str]) -> bool:
-    """Whether no two rows have one hash, which is quicker to tell than which rows are repeated."""
-    hashes = names.select(_hashed(ids)).collect().to_series()
-    return hashes.n_unique() == len(hashes)
-
-
-def _hashed(ids: Sequence[str]) -> pl.Expr:
-    hashes = [pl.col(name).hash(seed) for seed, name in enumerate(ids)]
-    return functools.reduce(pl.Expr.xor, hashes)
-
-
-def _torn_parents(frame: pl.LazyFrame, schema: pl.Schema, parents: Sequence[str]) -> pl.LazyFrame:
-    """One row a parent whose children don't agree on where they come from."""
-    if not parents or not isinstance(schema.get(PROVENANCE_BY_FIELD), pl.Struct):
-        return pl.LazyFrame()
-    groups = frame.group_by(parents).agg(pl.col(PROVENANCE_BY_FIELD).n_unique().alias("rows"))
-    return groups.filter(pl.col("rows") > 1)
-
-
-def _shown(groups: pl.DataFrame, names: Sequence[str], *, counting: str) -> str:
-    """A few of the groups, sorted: `id=1 (2 rows), id=7 (3 rows)`."""
-    few = groups.sort(names).head(_EXAMPLES)
-    texts = [
-        f"{', '.join(f'{name}={row[name]!r}' for name in names)} ({counted(row['rows'], counting)})"
-        for row in few.iter_rows(named=True)
-    ]
-    return ", ".join(texts) + (", …" if groups.height > _EXAMPLES else "")
 
 
 def _role(name: str, contract: RecordContract) -> str:

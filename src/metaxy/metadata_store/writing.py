@@ -14,8 +14,8 @@ import polars as pl
 
 from metaxy.errors import MetadataSchemaError
 from metaxy.metadata_store.hash_settings import HashSettings
+from metaxy.metadata_store.record_values import Engine
 from metaxy.metadata_store.records import (
-    Engine,
     RecordContract,
     Stamps,
     checked_records,
