@@ -28,6 +28,7 @@ from metaxy.errors import (
 from metaxy.graph.graph import FeatureGraph
 from metaxy.graph.plan import FeaturePlan
 from metaxy.metadata_store import pushing, storing, system, tagging
+from metaxy.metadata_store.chain import Scan
 from metaxy.metadata_store.copy_planning import Asked, Route, check_lakes
 from metaxy.metadata_store.copying import CopyResult, OnProgress, copy_rows
 from metaxy.metadata_store.diffing import differences, records_at
@@ -343,17 +344,8 @@ class MetadataStore(OpenableStore):
             )
         plan = self.graph.plan(key)
         version = self.feature_version(key) if current_only else feature_version
-        allow_fallback = allow_fallback and table_version is None
-        if table_version is not None:
-            scan = self.scan_version(key, version, table_version)
-        elif allow_fallback:
-            scan = self.scan_chain(key, version)
-        else:
-            scan = self.scan_in_store(key, version)
-        if scan is None:
-            raise self._not_found(key, allow_fallback=allow_fallback)
         records = records_read(
-            scan,
+            self._scanned(key, version, table_version, allow_fallback=allow_fallback),
             plan.records,
             filters=conditions(filters),
             columns=columns,
@@ -362,6 +354,31 @@ class MetadataStore(OpenableStore):
             definition=self.graph.definition(key) if current_only else None,
         )
         return nw.from_native(records)
+
+    def _scanned(
+        self,
+        key: FeatureKey,
+        feature_version: str | None,
+        table_version: int | None,
+        *,
+        allow_fallback: bool,
+    ) -> Scan:
+        """The rows of one feature version, or of all; of a table's version, in this store only.
+
+        Raises:
+            FeatureNotFoundError: There is no table.
+            TableVersionNotFoundError: The table has no such version, or not any more.
+        """
+        allow_fallback = allow_fallback and table_version is None
+        if table_version is not None:
+            scan = self.scan_version(key, feature_version, table_version)
+        elif allow_fallback:
+            scan = self.scan_chain(key, feature_version)
+        else:
+            scan = self.scan_in_store(key, feature_version)
+        if scan is None:
+            raise self._not_found(key, allow_fallback=allow_fallback)
+        return scan
 
     def _system_table(
         self,
