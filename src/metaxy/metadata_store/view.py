@@ -123,7 +123,7 @@ class LakeView(MetadataStore):
         """What the lake has recorded; it never changes."""
         return self._store.read_hash_settings()
 
-    def _set_up(self) -> None:
+    def _set_up(self, mode: AccessMode) -> None:
         """Have nothing to set up: the store has opened its fallbacks."""
 
     # --- reading ---------------------------------------------------------------------------------
