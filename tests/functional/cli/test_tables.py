@@ -1,12 +1,14 @@
 """`metaxy migrations upgrade` and `metaxy tables`, run on a small project."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, Field
+from deltalake.schema import PrimitiveType
 
 from cli_project import Cli, writable
 
@@ -258,6 +260,26 @@ def test_whatever_an_upgrade_would_record_is_drift(
     assert (checked.code, checked.out) == (2, f"demo__prices: since it was registered: {told}\n")
     assert metaxy(*UPGRADE).err == "Done.\n"
     assert metaxy("tables", "check", "demo__prices").code == 0
+
+
+def test_what_somebody_else_did_to_a_table_is_drift(metaxy: Cli, tables: Path) -> None:
+    """A table that was removed is made again; a column that was added stays."""
+    metaxy(*UPGRADE)
+    folder = tables / "lake" / "demo" / "prices.delta"
+    shutil.rmtree(folder)
+    assert metaxy("tables", "check", "demo__prices").out == (
+        "demo__prices: it is registered, and there is no table\n"
+    )
+    assert [each["action"] for each in metaxy(*UPGRADE, "--json").data["tables"]] == ["create"]
+    assert metaxy("tables", "check", "demo__prices").code == 0
+
+    DeltaTable(folder).alter.add_columns([Field("more", PrimitiveType("string"))])
+    told = (
+        "demo__prices: the table has the column 'more' (String), which the contract doesn't have\n"
+    )
+    assert metaxy("tables", "check", "demo__prices").out == told
+    assert metaxy(*UPGRADE).code == 0
+    assert metaxy("tables", "check", "demo__prices").out == told
 
 
 def test_words_that_somebody_else_gave_a_table_are_drift(metaxy: Cli, tables: Path) -> None:
