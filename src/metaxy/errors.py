@@ -50,6 +50,7 @@ came in a URI or in a store's options.
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 
 _CREDENTIAL = (
     r"[\w.-]*(?:secret|password|passwd|credential|signature|access[_-]?key|account[_-]?key"
@@ -112,6 +113,14 @@ def listed(names: Iterable[str], *, limit: int = 10) -> str:
 def counted(number: int, noun: str) -> str:
     """Give `1 column`, `2 columns`; for nouns with a regular plural."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def told_time(instant: datetime) -> str:
+    """Give an aware time as messages tell it: `2026-01-02 03:04:05 UTC`, parts of a second if any.
+
+    The command line shows times by the clock on the wall where it prints tables of them.
+    """
+    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(sep=' ')} UTC"
 
 
 def itemised(head: str, items: Sequence[str]) -> str:

@@ -308,7 +308,8 @@ def test_deletions_must_say_what(store: DeltaMetadataStore) -> None:
     for filters in (None, nothing):
         with pytest.raises(ValueError, match=r"Say which records of 'video' to delete"):
             store.delete_metadata("video", filters)
-    with pytest.raises(MetadataSchemaError, match=r"lack the id columns 'id'; the frame has 'x'"):
+    lacking = r"lack the id columns 'id'; what was given has 'x'"
+    with pytest.raises(MetadataSchemaError, match=lacking):
         store.delete_metadata("video", records=pl.DataFrame({"x": ["z"]}))
     with pytest.raises(
         MetadataSchemaError, match=r"'id' is Int64, and the stored records have Str"

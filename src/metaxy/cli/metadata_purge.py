@@ -11,7 +11,8 @@ from metaxy.cli.command import Command
 from metaxy.cli.exit_code import ExitCode
 from metaxy.cli.opening import opened_store
 from metaxy.cli.options import feature_names, json_option, store_option
-from metaxy.errors import counted, listed
+from metaxy.errors import counted, did_you_mean, listed
+from metaxy.graph.plan import FeaturePlan
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.metadata_store.purging import Purged, PurgeResult
 from metaxy.models.keys import FeatureKey
@@ -69,6 +70,8 @@ def purge(
     with opened_store(store_name, mode, needs_features=False) as opened:
         store, key = opened.store, FeatureKey(feature)
         with graph_with(store, key).use():
+            if ids:
+                _check_names(ids, store.graph.plan(key))
             result = store.purge(key, records, filters=conditions, dry_run=True)
             if result.tables and not is_dry:
                 if not may(_plan(store, result), is_confirmed):
@@ -86,6 +89,23 @@ def _record(ids: Sequence[str]) -> dict[str, list[str]]:
             raise click.UsageError(f"--id {each!r} is not of the form COLUMN=VALUE, each once.")
         record[name] = [value]
     return record
+
+
+def _check_names(ids: Sequence[str], plan: FeaturePlan) -> None:
+    """Refuse other columns than those that name a record.
+
+    Raises:
+        UsageError: Tells which those are.
+    """
+    given = [each.partition("=")[0] for each in ids]
+    if sorted(given) != sorted(plan.id_columns):
+        wanted = " ".join(f"--id {name}=…" for name in plan.id_columns)
+        unknown = [name for name in given if name not in plan.id_columns]
+        slip = did_you_mean(unknown[0], plan.id_columns) if unknown else ""
+        raise click.UsageError(
+            f"A record of '{plan.key}' is named by {listed(plan.id_columns)}, and --id was given "
+            f"for {listed(given)}.{slip} Say {wanted}."
+        )
 
 
 def _plan(store: MetadataStore, result: PurgeResult) -> str:

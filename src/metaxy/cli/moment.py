@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from metaxy.cli import output
 from metaxy.metadata_store.travel import Moment
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -66,5 +67,5 @@ def at_option(command: Decorated) -> Decorated:
 
 
 def shown_moment(moment: Moment) -> str:
-    """Write a moment as a person reads it."""
-    return moment.isoformat(sep=" ") if isinstance(moment, datetime) else str(moment)
+    """Write a moment as a person reads it; a time as tables have it, by the clock on the wall."""
+    return output.shown(moment) if isinstance(moment, datetime) else str(moment)

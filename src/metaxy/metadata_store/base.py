@@ -36,6 +36,7 @@ from metaxy.metadata_store.frames import Filter, conditions, polars_lazy
 from metaxy.metadata_store.hash_settings import RequestedSettings
 from metaxy.metadata_store.history import history_frame
 from metaxy.metadata_store.history_copy import copy_histories
+from metaxy.metadata_store.older_versions import older_plans
 from metaxy.metadata_store.opening import OpenableStore
 from metaxy.metadata_store.projects import ProjectGuard
 from metaxy.metadata_store.purging import PurgeResult, carry_out, traced
@@ -303,7 +304,8 @@ class MetadataStore(OpenableStore):
                 always come along, behind them.
             allow_fallback: Whether the fallback stores are asked, too.
             current_only: Only the current feature version. Otherwise versions are kept apart: a
-                record may come once with each.
+                record may come once with each. Which columns named the records of an older one is
+                looked up in the pushes; of one that was never pushed, those of today count.
             latest_only: Only the newest row of each record, and none of deleted ones. Otherwise
                 all rows, tombstones (with `metaxy_deleted_at`) among them.
             table_version: Read what there was at another moment: an aware datetime or a tag, as
@@ -344,14 +346,16 @@ class MetadataStore(OpenableStore):
             )
         plan = self.graph.plan(key)
         version = self.feature_version(key) if current_only else feature_version
+        older = {} if current_only else older_plans(self, plan.records)
         records = records_read(
             self._scanned(key, version, table_version, allow_fallback=allow_fallback),
-            plan.records,
+            plan.records if version is None else older.get(version, plan.records),
             filters=conditions(filters),
             columns=columns,
             latest_only=latest_only,
             across_versions=version is None,
             definition=self.graph.definition(key) if current_only else None,
+            older=older,
         )
         return nw.from_native(records)
 
@@ -407,8 +411,10 @@ class MetadataStore(OpenableStore):
                 f"{self.display()} has no system table '{key}' yet. {way_out}", feature=str(key)
             )
         asked = [self, *(self.fallback_stores if allow_fallback else ())]
+        slip = "" if key in self.graph else did_you_mean(str(key), map(str, self.graph.keys))
         way_out = missing or (
             "Write some with write_metadata, or see `metaxy list features` for what is there."
+            + slip
         )
         return FeatureNotFoundError(
             f"No records of '{key}' were ever written to {', '.join(s.display() for s in asked)}. "

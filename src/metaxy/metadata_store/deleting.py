@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from metaxy.errors import MetadataSchemaError, listed
+from metaxy.errors import MetadataSchemaError, did_you_mean, listed
 from metaxy.graph.plan import FeaturePlan
 from metaxy.metadata_store.marks import Marks
 from metaxy.metadata_store.reading import complete_rows
@@ -198,11 +198,15 @@ def _chosen(
     return rows_with_ids_of(chosen, records, common)
 
 
+def _slips(missing: Sequence[str], schema: pl.Schema) -> str:
+    return did_you_mean(missing[0], schema.names()) if len(missing) == 1 else ""
+
+
 def _check_ids(schema: pl.Schema, plan: FeaturePlan) -> None:
     missing = [name for name in plan.id_columns if name not in schema]
     if missing:
         raise MetadataSchemaError(
             f"The records of '{plan.key}' to delete lack the id columns {listed(missing)}; "
-            f"the frame has {listed(schema.names())}.",
+            f"what was given has {listed(schema.names())}.{_slips(missing, schema)}",
             feature=str(plan.key),
         )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import narwhals as nw
 import polars as pl
 
-from metaxy.errors import EventNotRecordedError, StoreError, UsageError
+from metaxy.errors import EventNotRecordedError, StoreError, UsageError, did_you_mean, listed
 from metaxy.graph.graph import FeatureGraph
 from metaxy.metadata_store import system
 from metaxy.metadata_store.commits import CommitNote
@@ -52,10 +52,13 @@ def pushed_project(asked: str | None, graph: FeatureGraph) -> str:
     if asked is None and len(projects) == 1:
         return projects[0]
     if asked is None or asked not in projects:
-        found = ", ".join(projects) or "none"
+        missing = (
+            "Give one of them as project=…."
+            if asked is None
+            else f"None is of {asked!r}.{did_you_mean(asked, projects)}"
+        )
         raise UsageError(
-            f"Which project is pushed? The graph has features of: {found}. "
-            + (f"None is of '{asked}'." if asked else "Name one of them.")
+            f"Which project is pushed? The graph has features of {listed(projects)}. {missing}"
         )
     return asked
 

@@ -7,7 +7,7 @@ table: the newest that has nothing later than that time, or the one that the tag
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from metaxy.errors import TableVersionNotFoundError, UsageError
+from metaxy.errors import TableVersionNotFoundError, UsageError, told_time
 from metaxy.metadata_store.history import version_at
 from metaxy.metadata_store.interface import StoreInterface
 from metaxy.metadata_store.tagging import found_tag
@@ -75,9 +75,9 @@ def version_at_time(store: StoreInterface, key: FeatureKey, instant: datetime) -
     version = version_at(history, instant)
     first = history[-1]
     if version is None and first.version > 0:
-        when = "" if first.committed_at is None else f" of {first.committed_at.isoformat(sep=' ')}"
+        when = "" if first.committed_at is None else f" of {told_time(first.committed_at)}"
         raise TableVersionNotFoundError(
-            f"What '{key}' was at {instant.isoformat(sep=' ')} in {store.display()} can't be told "
+            f"What '{key}' was at {told_time(instant)} in {store.display()} can't be told "
             f"any more: its log begins with version {first.version}{when}.",
             first=first.version,
             last=history[0].version,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from metaxy.errors import TableVersionNotFoundError, UnreadableTableError
+from metaxy.errors import TableVersionNotFoundError, UnreadableTableError, told_time
 from metaxy.metadata_store.commits import Entry
 from metaxy.metadata_store.handles import PinnedTable
 from metaxy.metadata_store.history import TableCommit, table_commit
@@ -130,4 +130,4 @@ def version_error(
 
 
 def _told(instant: datetime | None) -> str:
-    return "at an unknown time" if instant is None else instant.isoformat(sep=" ")
+    return "at an unknown time" if instant is None else told_time(instant)

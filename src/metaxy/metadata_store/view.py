@@ -9,7 +9,7 @@ import narwhals as nw
 import polars as pl
 from narwhals.typing import Frame
 
-from metaxy.errors import StoreReadOnlyError, UsageError
+from metaxy.errors import StoreReadOnlyError, UsageError, told_time
 from metaxy.graph.graph import FeatureGraph
 from metaxy.metadata_store.base import AccessMode, MetadataStore, MetadataStoreConfig
 from metaxy.metadata_store.chain import Fallback, Scan, first_with_rows
@@ -69,7 +69,7 @@ class LakeView(MetadataStore):
         """Name the store, and the moment."""
         if isinstance(self._moment, str):
             return f"{self._store.display()} at the tag {self._moment!r}"
-        return f"{self._store.display()} as of {self._moment.isoformat(sep=' ')}"
+        return f"{self._store.display()} as of {told_time(self._moment)}"
 
     @property
     def graph(self) -> FeatureGraph:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from metaxy.errors import MigrationError, MigrationFileError, counted, listed
+from metaxy.errors import MigrationError, MigrationFileError, counted, listed, told_time
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.migrations import yaml_text
 from metaxy.migrations.chain import chain_of
@@ -178,7 +178,7 @@ def why_nothing(store: MetadataStore, draft: Draft) -> str:
     hint = (
         " If the change was pushed already, `metaxy migrations generate --from "
         f"{earlier[0].snapshot_version[:12]}` compares with what was pushed before it, at "
-        f"{earlier[0].recorded_at:%Y-%m-%d %H:%M} UTC."
+        f"{told_time(earlier[0].recorded_at.replace(microsecond=0))}."
         if earlier
         else ""
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from metaxy.errors import MigrationRefusedError
+from metaxy.errors import MigrationRefusedError, told_time
 from metaxy.migrations.document import INITIAL
 from metaxy.migrations.models import Migration
 from metaxy.migrations.planning import MigrationPlan
@@ -94,7 +94,7 @@ def held(state: MigrationState) -> str:
     if last is None or state.status != "running":
         return f"Somebody else has just begun or ended '{state.migration_id}'. {_STATUS}"
     doing = "rolling back" if last.purpose == "rollback" else "applying"
-    since = f"{last.started_at:%Y-%m-%d %H:%M:%S} UTC"
+    since = told_time(last.started_at.replace(microsecond=0))
     return (
         f"{last.holder} is {doing} '{state.migration_id}' since {since} (attempt {last.number}). "
         "Wait for it; if it has hung, --force takes over."

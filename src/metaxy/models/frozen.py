@@ -6,13 +6,27 @@ unknown keywords, and tells all that is wrong with its arguments in one `Definit
 """
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Generic, Self, TypeVar, cast, get_args
+from typing import Any, ClassVar, Final, Generic, Self, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_validator
 from pydantic_core import ErrorDetails, core_schema
 
-from metaxy.errors import DefinitionError, did_you_mean, listed
+from metaxy.errors import DefinitionError, InvalidKeyError, did_you_mean, listed
+
+_WANTED: Final = "Input should be "
+_MODEL: Final = re.compile(r"a valid dictionary or instance of (\w+)")
+_ENUM_MEMBER: Final = re.compile(r"<\w+\.(\w+): [^>]*>")
+_TYPES: Final = {
+    "tuple_type": "a list or a tuple",
+    "list_type": "a list",
+    "dict_type": "a dict",
+    "string_type": "a text",
+    "bool_type": "True or False",
+    "bool_parsing": "True or False",
+}
+"""What pydantic calls by other names."""
 
 K = TypeVar("K")
 V_co = TypeVar("V_co", covariant=True)
@@ -109,7 +123,9 @@ class FrozenModel(BaseModel):
         try:
             super().__init__(**named)
         except ValidationError as error:
-            faults = fault_sentences(error, known=type(self).model_fields)
+            faults = fault_sentences(
+                error, known=type(self).model_fields, told=self._positional[:1]
+            )
             raise DefinitionError(f"{self._subject(named)} is not valid", faults) from None
 
     def _faults(self) -> Iterable[str]:
@@ -151,14 +167,18 @@ class FrozenModel(BaseModel):
         return f"{cls.__name__}({shown})" if name is not None else cls.__name__
 
 
-def fault_sentences(error: ValidationError, *, known: Iterable[str]) -> tuple[str, ...]:
+def fault_sentences(
+    error: ValidationError, *, known: Iterable[str], told: Sequence[str] = ()
+) -> tuple[str, ...]:
     """Put what pydantic found into words, a sentence a fault, in its order and each once.
 
     Args:
         error: What pydantic raised.
         known: The names of the arguments there are, to guess at slips.
+        told: Those whose values the message shows already.
     """
-    found = (sentence for each in error.errors() for sentence in _sentences(each, known))
+    errors = _joined(error.errors())
+    found = (sentence for each in errors for sentence in _sentences(each, known, told))
     return tuple(dict.fromkeys(found))
 
 
@@ -174,19 +194,59 @@ class _FaultsError(ValueError):
         self.faults = faults
 
 
-def _sentences(error: ErrorDetails, known: Iterable[str]) -> Sequence[str]:
+def _joined(errors: Iterable[ErrorDetails]) -> Iterable[ErrorDetails]:
+    """Make one of those that say what else one value could have been."""
+    joined: list[ErrorDetails] = []
+    wanted: dict[str, list[str]] = {}
+    for each in errors:
+        if not each["msg"].startswith(_WANTED):
+            joined.append(each)
+            continue
+        place = _place(each)
+        if place not in wanted:
+            joined.append(each)
+        wanted.setdefault(place, []).append(_wanted(each))
+    for each in joined:
+        if each["msg"].startswith(_WANTED):
+            each["msg"] = _WANTED + " or ".join(dict.fromkeys(wanted[_place(each)]))
+    return joined
+
+
+def _place(error: ErrorDetails) -> str:
+    """Where a value stands, as it would be written: `deps[0]`."""
+    place = ""
+    for part in error["loc"]:
+        if isinstance(part, int):
+            place += f"[{part}]"
+        elif part.isidentifier():  # others are pydantic's own names, of the kinds of a union
+            place += f".{part}" if place else part
+    return place
+
+
+def _wanted(error: ErrorDetails) -> str:
+    """What a value should be, in Python's words rather than pydantic's."""
+    said = error["msg"].removeprefix(_WANTED)
+    named = _ENUM_MEMBER.sub(r"\1", said)
+    if found := _MODEL.fullmatch(said):
+        return f"a {found[1]}"
+    return _TYPES.get(error["type"], named)
+
+
+def _sentences(error: ErrorDetails, known: Iterable[str], told: Sequence[str]) -> Sequence[str]:
     cause = error.get("ctx", {}).get("error")
     if isinstance(cause, _FaultsError):
         return cause.faults
-    place = ".".join(map(str, error["loc"]))
+    place = _place(error)
+    is_shown = place in told and isinstance(error["input"], str | list | tuple)
+    if is_shown and isinstance(cause, InvalidKeyError) and cause.faults:
+        return cause.faults
     if error["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
         return [f"it takes no {place!r}.{did_you_mean(place, known)}"]
     if error["type"] == "missing":
         return [f"it needs {place!r}"]
     if cause is not None:
         return [f"{place!r}: {cause}" if place else str(cause)]
-    wanted = error["msg"].removeprefix("Input should be ")
-    return [f"{place!r} should be {wanted}, got {error['input']!r}"]
+    return [f"{place!r} should be {error['msg'].removeprefix(_WANTED)}, got {error['input']!r}"]
 
 
 def _as_dict(value: object) -> object:

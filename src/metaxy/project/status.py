@@ -24,7 +24,8 @@ FeatureState = Literal["in_sync", "pending", "waiting", "not_compared", "not_wri
 
 - in_sync: nothing is to be computed or removed.
 - pending: something is.
-- waiting: an upstream that it needs has never had records of its current version.
+- waiting: an upstream that it needs has never had records of its current version; or there are no
+  records of the feature, since such an upstream is to be computed first.
 - not_compared: a root with records, here or in a fallback; only its samples could tell more.
 - not_written: a root that has never had records of its current version anywhere along the chain.
 - failed: asking ended in an error.
@@ -66,8 +67,8 @@ class FeatureStatus:
         last_write_at: The instant of the newest row in the store, of whatever feature version.
         grain: The columns that name what `added` and `changed` count.
         counts_parents: Whether these are not the feature's own id columns.
-        waits_for: Upstreams that have never had records of their current version, in the store or
-            its fallbacks.
+        waits_for: Upstreams that have no records of their current version, in the store or its
+            fallbacks, and never had any or are to be computed.
         has_older_versions: Whether there are rows, but none of the current feature version.
         source: Where readers get its records of the current version from; None if no store has
             any. Increments of the feature itself look into the store alone all the same.
@@ -163,8 +164,22 @@ def _compared(store: MetadataStore, plan: FeaturePlan, status: FeatureStatus) ->
     told = replace(status, removed=len(increment.removed), waits_for=missing)
     if needed.intersection(missing):
         return replace(told, state="waiting")
+    if increment.is_empty and not status.records:
+        ended = tuple(key for key in needed if _is_to_be_computed(store, key))
+        if ended:
+            return replace(told, state="waiting", waits_for=tuple(sorted({*missing, *ended})))
     state = "in_sync" if increment.is_empty else "pending"
     return replace(told, state=state, added=len(increment.added), changed=len(increment.changed))
+
+
+def _is_to_be_computed(store: MetadataStore, key: FeatureKey) -> bool:
+    """Tell whether there are records of a feature to compute where there were some before.
+
+    So it is when they were ended, as by a rollback. What comes from a fallback is computed there.
+    """
+    if store.graph.plan(key).is_root or not _was_written(store, key, is_own=True):
+        return False
+    return bool(len(_narrow(store.resolve_update(key, lazy=True)).collect().added))
 
 
 def _was_written(store: MetadataStore, key: FeatureKey, *, is_own: bool = False) -> bool:

@@ -233,6 +233,23 @@ def test_records_are_purged(metaxy: Cli) -> None:
     assert records(metaxy, "video/crop") == 1
 
 
+@pytest.mark.parametrize(
+    ("ids", "told"),
+    [
+        (("--id", "i=a"), "'id', and --id was given for 'i'. Did you mean 'id'? Say --id id=…."),
+        (("--id", "id=a", "--id", "x=b"), "'id', and --id was given for 'id', 'x'. Say --id id=…."),
+    ],
+)
+def test_a_purge_needs_the_columns_that_name_a_record(
+    metaxy: Cli, ids: tuple[str, ...], told: str
+) -> None:
+    """Others are refused, with what is to be typed."""
+    ended = metaxy("metadata", "purge", "video", *ids, "--yes")
+
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith(f"Error: A record of 'video' is named by {told}\n")
+
+
 def test_a_purge_tells_the_tags_that_it_breaks(metaxy: Cli) -> None:
     """Before it asks, in the plan and afterwards."""
     purge = ("metadata", "purge", "video", "--id", "id=a")

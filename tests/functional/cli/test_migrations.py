@@ -232,6 +232,7 @@ def test_a_rollback_asks_first(changed: Path, metaxy: Cli, monkeypatch: pytest.M
         declined = metaxy("migrations", "rollback", name)
     kept = states(metaxy("migrations", "status", "--json"))
     done = metaxy("migrations", "rollback", name, "--yes")
+    after = metaxy("status")
 
     question = (
         f"Take back what '{name}' has written to 'video/crop' (3 rows), 'video/faces' (3 rows) in "
@@ -246,6 +247,13 @@ def test_a_rollback_asks_first(changed: Path, metaxy: Cli, monkeypatch: pytest.M
         "  video/faces: 3 records ended, as there was none before",
         "  video/crop: 3 records ended, as there was none before",
     ]
+    assert [line.split()[:4] for line in after.out.splitlines()[2:]] == [
+        ["video/crop", "pending", "0", "3"],
+        ["video/faces", "waiting", "0", "-"],
+    ]
+    assert (
+        "video/faces: no records of the current version of its upstream 'video/crop'" in after.err
+    )
 
 
 def test_a_stamp_stands_for_a_run(changed: Path, metaxy: Cli) -> None:

@@ -67,6 +67,23 @@ def test_a_feature_without_a_table_has_no_history(lake: Path, metaxy: Cli) -> No
     assert "No records of 'video/faces' were ever written" in ended.err
 
 
+def test_a_misspelt_feature_has_no_history(lake: Path, metaxy: Cli) -> None:
+    """The nearest one is named."""
+    del lake
+    ended = metaxy("history", "video/crops")
+
+    assert ended.code == 1
+    assert ended.err.endswith(" for what is there. Did you mean 'video/crop'?\n")
+
+
+def test_a_time_is_told_by_the_clock_on_the_wall(lake: Path, metaxy: Cli) -> None:
+    """As in tables; a table that wasn't there then had no records."""
+    del lake
+    ended = metaxy("diff", "video", "2020-01-02", "2020-01-03T04:05:06")
+
+    assert ended.out == "No difference between 2020-01-02 00:00:00 and 2020-01-03 04:05:06.\n"
+
+
 def test_diff_tells_records_apart(lake: Path, metaxy: Cli) -> None:
     """The exit code says whether there is a difference."""
     del lake

@@ -1,6 +1,8 @@
 """The words that messages are made of."""
 
-from metaxy.errors import counted, did_you_mean, itemised, listed, nearest
+from datetime import UTC, datetime, timedelta, timezone
+
+from metaxy.errors import counted, did_you_mean, itemised, listed, nearest, told_time
 
 
 def test_the_nearest_name_ignores_case_and_order() -> None:
@@ -32,3 +34,13 @@ def test_numbers_agree_with_their_nouns() -> None:
 def test_no_items_leave_the_head_alone() -> None:
     """A head without items is a message by itself."""
     assert itemised("It failed.", []) == "It failed."
+
+
+def test_times_are_told_in_utc() -> None:
+    """Whatever their zone; parts of a second are told where there are any."""
+    east = timezone(timedelta(hours=2))
+
+    assert told_time(datetime(2026, 1, 2, 3, 4, 5, tzinfo=east)) == "2026-01-02 01:04:05 UTC"
+    assert told_time(datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)) == (
+        "2026-01-02 03:04:05.000006 UTC"
+    )

@@ -50,8 +50,8 @@ def test_the_hook_is_no_part_of_the_value() -> None:
     [
         ({"projekt": "p"}, "it takes no 'projekt'. Did you mean 'project'?"),
         ({"spec": {"key": ["a"]}}, "it needs 'id_columns'"),
-        ({"columns": [{"name": "a"}]}, "it needs 'columns.0.dtype'"),
-        ({"project": 1}, "'project' should be a valid string, got 1"),
+        ({"columns": [{"name": "a"}]}, "it needs 'columns[0].dtype'"),
+        ({"project": 1}, "'project' should be a text, got 1"),
     ],
 )
 def test_damaged_data_is_a_snapshot_error(change: dict[str, object], fault: str) -> None:

@@ -161,7 +161,7 @@ def test_every_fault_of_a_spec_is_told_with_the_nearest_name() -> None:
     assert str(caught.value) == (
         "FeatureSpec('a') is not valid, 4 faults:\n"
         "  - it needs 'id_columns'\n"
-        "  - 'deps' should be a valid tuple, got 5\n"
+        "  - 'deps' should be a list or a tuple, got 5\n"
         "  - it takes no 'idcolumns'. Did you mean 'id_columns'?\n"
         "  - it takes no 'tagz'. Did you mean 'tags'?"
     )
@@ -185,9 +185,13 @@ def test_every_fault_of_the_values_is_told() -> None:
     [
         ({"id_columns": []}, "'id_columns' is empty"),
         ({"id_columns": {"b", "a"}}, r"a set has no order: write \['a', 'b'\]"),
-        ({"id_columns": [1]}, "'id_columns.0' should be a valid string, got 1"),
+        ({"id_columns": [1]}, r"'id_columns\[0\]' should be a text, got 1"),
         ({"fields": []}, "'fields' is empty"),
-        ({"key": "a__b"}, "'key': The feature key 'a__b' is not valid"),
+        ({"key": "a__b"}, r"^FeatureSpec\('a__b'\) is not valid: the part 'a__b' has '__'"),
+        ({"key": ""}, r"^FeatureSpec\(''\) is not valid: a part is empty"),
+        ({"key": int}, "'key': The class int is not a feature key"),
+        ({"deps": ["a b"]}, r"'deps': FeatureDep\('a b'\) is not valid: the part 'a b' has ' '"),
+        ({"deps": [5]}, r"'deps\[0\]' should be a FeatureDep, got 5"),
         ({"metadata": {"a": {1}}}, r"'metadata': \['a'\] is \{1\}, which JSON cannot say"),
         ({"metadata": {"a": [float("nan")]}}, r"\['a'\]\[0\] is nan"),
         ({"metadata": {"a": {1: 2}}}, r"\['a'\] has the key 1; JSON keys are texts"),
@@ -207,9 +211,9 @@ def test_a_wrong_spec_is_refused(arguments: dict[str, object], fault: str) -> No
         ({"colums": ["a"]}, "it takes no 'colums'. Did you mean 'columns'?"),
         ({"columns": ["a", "A"]}, "names one column more than once: 'a', 'A'"),
         ({"rename": {"a": ""}}, "a column name is empty"),
-        ({"filters": "a >"}, "'filters.0': The filter 'a >' is not understood"),
+        ({"filters": "a >"}, "'filters[0]': The filter 'a >' is not understood"),
         ({"filters": [lambda: 1]}, "a filter of a definition is SQL text"),
-        ({"optional": "perhaps"}, "'optional' should be a valid boolean"),
+        ({"optional": "perhaps"}, "'optional' should be True or False, got 'perhaps'"),
         (
             {"lineage": "expansion"},
             "'lineage': write Lineage.identity(), Lineage.expansion(on=[…]) or "
