@@ -69,9 +69,9 @@ def test_a_project_is_pushed_with_what_it_is_made_from(lake: Lake) -> None:
         feature("alien", project="other"),
     )
     with lake.store(graph=graph).open("write") as store:
-        with pytest.raises(ValueError, match=r"Which project.*films, music, other. Name one"):
+        with pytest.raises(ValueError, match=r"'films', 'music', 'other'. Give one of them as"):
             store.record_feature_graph_snapshot()
-        with pytest.raises(ValueError, match=r"None is of 'muzak'"):
+        with pytest.raises(ValueError, match=r"None is of 'muzak'. Did you mean 'music'\?"):
             store.record_feature_graph_snapshot("muzak")
         result = store.record_feature_graph_snapshot("music")
         rows = store.read_pushes().sort("feature_key").select("feature_key", "is_external").rows()
