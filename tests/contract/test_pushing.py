@@ -71,8 +71,8 @@ def test_a_project_is_pushed_with_what_it_is_made_from(lake: Lake) -> None:
     with lake.store(graph=graph).open("write") as store:
         with pytest.raises(ValueError, match=r"'films', 'music', 'other'. Give one of them as"):
             store.record_feature_graph_snapshot()
-        with pytest.raises(ValueError, match=r"None is of 'muzak'. Did you mean 'music'\?"):
-            store.record_feature_graph_snapshot("muzak")
+        with pytest.raises(ValueError, match=r"None is of 'musik'. Did you mean 'music'\?"):
+            store.record_feature_graph_snapshot("musik")
         result = store.record_feature_graph_snapshot("music")
         rows = store.read_pushes().sort("feature_key").select("feature_key", "is_external").rows()
         restored = store.load_graph_snapshot(result.snapshot_version)
