@@ -4,7 +4,8 @@ import narwhals as nw
 import polars as pl
 import pytest
 
-from films import films, polars, stored, update, videos
+from definitions import feature, graph_of
+from films import BY_FIELD, films, polars, stored, update, videos
 from lakes import Lake
 from metaxy.metadata_store.base import MetadataStore
 
@@ -150,3 +151,31 @@ def test_odd_ids_are_kept_apart(lake: Lake, ids: list[object]) -> None:
         assert update(store, "video", frame.head(1)) == [0, 0, len(ids) - 1]
         assert update(store, "transcript") == [0, 0, len(ids) - 1]
         assert stored(store, "transcript", "id") == [ids[0]]
+
+
+def test_records_of_an_older_version_are_told_by_the_ids_that_it_had(lake: Lake) -> None:
+    """As pushed, whatever names records today, and however many commits there are."""
+    row = pl.DataFrame({"id": ["a", "a", "b"], "part": [1, 2, 1]})
+    row = row.with_columns(pl.Series(BY_FIELD, [{"default": "1"}] * 3))
+    old = graph_of(feature("video", ids=("id", "part")))
+    with lake.store(graph=old).open("write") as store:
+        store.record_feature_graph_snapshot()
+        version = store.feature_version("video")
+        store.write_metadata("video", row)
+        store.write_metadata("video", row.head(1))
+    for ids in (("id",), ("name",)):
+        with lake.store(graph=graph_of(feature("video", ids=ids))).open("write") as store:
+            store.record_feature_graph_snapshot()
+            new = row.tail(1).with_columns(pl.col("id").alias("name"))
+            store.write_metadata("video", new)
+            store.write_metadata("video", new)
+            of_version = {"feature_version": version, "current_only": False}
+            is_a = ["id = 'a'"]
+
+            told = [("a", 1), ("a", 2), ("b", 1)]
+            assert stored(store, "video", "id", "part", **of_version) == told
+            assert stored(store, "video", "id", "part", **of_version, filters=is_a) == told[:2]
+            every = stored(store, "video", "id", "part", current_only=False)
+            assert every == [*told, *[("b", 1)] * (1 if ids == ("id",) else 2)]
+            some = stored(store, "video", "id", "part", current_only=False, filters=is_a)
+            assert some == told[:2]

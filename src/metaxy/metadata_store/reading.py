@@ -1,6 +1,7 @@
 """From stored rows to the records that a reader asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 import polars as pl
 
@@ -23,6 +24,7 @@ def records_read(
     latest_only: bool,
     across_versions: bool,
     definition: FeatureDefinition | None = None,
+    older: Mapping[str, RecordsPlan] | None = None,
 ) -> pl.LazyFrame:
     """One row a current record, or a stored row when history is asked for.
 
@@ -34,21 +36,57 @@ def records_read(
         across_versions: The rows are of several feature versions, which are kept apart.
         definition: What the rows are read as, when they are of one version: declared columns that
             the table is still to get are null, and by-field structs have the feature's fields.
+        older: How to tell the records of those feature versions for which `plan` isn't right.
     """
     rows = complete_rows(scan.frame, plan, definition)
     schema = rows.collect_schema()
-    apart = (FEATURE_VERSION,) if across_versions else ()
-    names = (*(plan.expansion_on or plan.id_columns), *apart)
-    naming = {name: schema[name] for name in names if name in schema}
+    plans = [plan, *(older or {}).values()] if across_versions else [plan]
+    for each in plans:
+        rows = complete_rows(rows, each)
+    naming = _naming(rows.collect_schema(), plans, across_versions=across_versions)
     early = [each for each in filters if not latest_only or _may_come_first(each, naming)]
     rows = fulfilling(rows, early)
-    if latest_only and plan.expansion_on is None:
-        instants = None if across_versions else scan.instants
-        rows = current_records(rows, id_columns=names, instants=instants)
+    if latest_only and across_versions:
+        rows = _current_of_versions(rows, plan, older or {})
     elif latest_only:
-        rows = current_children(rows, id_columns=(*plan.id_columns, *apart), parent_columns=names)
+        rows = _current(rows, plan, instants=scan.instants)
     late = [each for each in filters if not any(each is one for one in early)]
     return fulfilling(rows, late).select(_selected(schema, plan, columns))
+
+
+def _naming(
+    schema: Mapping[str, pl.DataType], plans: Sequence[RecordsPlan], *, across_versions: bool
+) -> dict[str, pl.DataType]:
+    """The columns that are the same in all rows which supersede one another, by each plan."""
+    naming = [{*(plan.expansion_on or plan.id_columns)} for plan in plans]
+    apart = {FEATURE_VERSION} if across_versions else set[str]()
+    names = naming[0].intersection(*naming[1:]) | apart
+    return {name: schema[name] for name in sorted(names) if name in schema}
+
+
+def _current_of_versions(
+    rows: pl.LazyFrame, plan: RecordsPlan, older: Mapping[str, RecordsPlan]
+) -> pl.LazyFrame:
+    """One row a current record of each feature version."""
+    version = pl.col(FEATURE_VERSION)
+    is_older = version.is_in(list(older)).fill_null(value=False)
+    parts = [_current(rows.filter(~is_older) if older else rows, plan, apart=(FEATURE_VERSION,))]
+    parts += [_current(rows.filter(version == each), one) for each, one in older.items()]
+    return pl.concat(parts)
+
+
+def _current(
+    rows: pl.LazyFrame,
+    plan: RecordsPlan,
+    *,
+    apart: tuple[str, ...] = (),
+    instants: Collection[datetime] | None = None,
+) -> pl.LazyFrame:
+    """One row a current record; those that differ in the columns `apart` are several."""
+    ids = (*plan.id_columns, *apart)
+    if plan.expansion_on is None:
+        return current_records(rows, id_columns=ids, instants=instants)
+    return current_children(rows, id_columns=ids, parent_columns=(*plan.expansion_on, *apart))
 
 
 def _may_come_first(condition: Condition, naming: Mapping[str, pl.DataType]) -> bool:
