@@ -22,9 +22,11 @@ from metaxy.graph.plan import RecordsPlan
 from metaxy.metadata_store import pushing, system
 from metaxy.metadata_store.alignment import Alignment, alignment
 from metaxy.metadata_store.chain import Scan
+from metaxy.metadata_store.copied_registrations import missing_registrations
 from metaxy.metadata_store.copied_rows import Selection, selected
 from metaxy.metadata_store.frames import Filter, conditions
 from metaxy.metadata_store.opening import OpenableStore
+from metaxy.metadata_store.registering import Registration
 from metaxy.models.definition import FeatureDefinition
 from metaxy.models.keys import CoercibleToFeatureKey, FeatureKey
 from metaxy.versioning.scope import Condition, fulfilling
@@ -33,12 +35,18 @@ from metaxy.versioning.system_columns import SNAPSHOT_VERSION
 
 @dataclass(frozen=True, slots=True)
 class FeatureCopy:
-    """What is to be copied of one feature; the rows are of one version of the source's table."""
+    """What is to be copied of one feature; the rows are of one version of the source's table.
+
+    Attributes:
+        registration: Of a storage class, what the destination is to have on record of the table;
+            None for other features, and where it has that already.
+    """
 
     key: FeatureKey
     project: str
     scan: Scan
     selection: Selection
+    registration: Registration | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +127,7 @@ def copy_plan(route: Route, asked: Asked) -> CopyPlan:
         FeatureNotFoundError: The source has no rows of a feature, or nobody knows its id columns.
         SystemDataNotFoundError: The source knows no such snapshot.
         FilterError: A filter can't be applied, or is for a feature that isn't copied.
-        MetadataSchemaError: The destination has other types.
+        MetadataSchemaError: The destination has other types, or other tables of storage classes.
     """
     store, source = route.store, route.source
     keys = _wanted(source, asked.features)
@@ -128,12 +136,14 @@ def copy_plan(route: Route, asked: Asked) -> CopyPlan:
     known = _Known.of(store, source, pushes)
     order = known.in_order(keys)
     scans = {key: source.scan_in_store(key, None) for key in reversed(order)}
+    registrations = missing_registrations(source, store, order)
     copies = [
         FeatureCopy(
             key,
             known.project(key),
             _found(scans[key], key, source),
             known.selection(key, conditions(filters.get(key)), asked),
+            registrations.get(key),
         )
         for key in order
     ]

@@ -27,6 +27,8 @@ from metaxy.metadata_store.copy_planning import (
     refuse_conflicts,
 )
 from metaxy.metadata_store.opening import OpenableStore
+from metaxy.metadata_store.registering import take_over_registration
+from metaxy.metadata_store.table_texts import TableTexts
 from metaxy.models.keys import FeatureKey
 
 
@@ -134,6 +136,8 @@ def copy_each(
         tell(0)
         try:
             done[str(each.key)] = copied(each, tell)
+            if each.registration is not None:
+                take_over_registration(route.store, each.registration)
         except Exception as error:
             raise _copy_failure(error, each.key, route, done=done) from error
     return done
@@ -213,6 +217,8 @@ def _copied(route: Route, copy: FeatureCopy, tell: Tell) -> CopyResult:
     store.settle_hash_settings()
     note = CommitNote("copy", snapshot_version=copy.selection.snapshot)
     copied = store.copy_rows_to_store(copy.key, missing, note)
+    if copy.registration is not None:
+        store.alter_table(copy.key, pl.Schema(), TableTexts.of(copy.registration.contract))
     if copied.rows:
         record_copy(route, copy, rows=copied.rows)
     may_skip = copy.selection.compares and was_there

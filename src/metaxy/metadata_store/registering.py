@@ -5,7 +5,7 @@ so that an upgrade which imports a few classes never makes other features look r
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Self
 
@@ -72,6 +72,25 @@ def record_registration(store: OpenableStore, registration: Registration) -> Non
         WriteConflictError: Another upgrade has just recorded this revision.
     """
     contract = registration.contract
+    if not _recorded(store, registration):
+        raise WriteConflictError(
+            f"Another upgrade of '{contract.table_name}' ran at the same time and was first. "
+            "Upgrade again.",
+            feature=str(contract.key),
+        )
+
+
+def take_over_registration(store: OpenableStore, registration: Registration) -> None:
+    """Append the registration of a table that was copied, as its first one in this lake.
+
+    One that somebody else has recorded in the meantime stays.
+    """
+    _recorded(store, replace(registration, revision=1))
+
+
+def _recorded(store: OpenableStore, registration: Registration) -> bool:
+    """Append a registration; whether it was this call that did."""
+    contract = registration.contract
     row = {
         "uid": registration.uid,
         "revision": registration.revision,
@@ -93,9 +112,4 @@ def record_registration(store: OpenableStore, registration: Registration) -> Non
     )
     frame = nw.from_native(pl.DataFrame([row], schema=system.META_TABLES))
     outcome = store.write_metadata_to_store(system.META_TABLES_KEY, frame, note=note)
-    if outcome is not None and outcome.already_committed:
-        raise WriteConflictError(
-            f"Another upgrade of '{contract.table_name}' ran at the same time and was first. "
-            "Upgrade again.",
-            feature=str(contract.key),
-        )
+    return outcome is None or not outcome.already_committed

@@ -406,21 +406,6 @@ def test_of_two_upgrades_at_once_one_records_a_revision(store: MetadataStore) ->
     assert store.table_version(META_TABLES_KEY) == 1
 
 
-def test_a_copied_table_is_taken_over_by_an_upgrade(lake: Lake) -> None:
-    """A copy brings rows and no registration; the lake that has the rows is upgraded, too."""
-    table = storage()
-    with lake.store(graph=None).open("write") as source:
-        upgrade(source, table)
-        node(table, metrics(("1-1", "a", 1.0))).run()
-        with lake.another().store(graph=None).open("write") as store:
-            store.copy_metadata(source)
-            plan = MetaTableMigration([table]).upgrade(store)
-
-            assert [step.action for step in plan.steps] == ["adopt"]
-            assert current(table) == [("1-1", "a", 1.0)]
-            assert node(table, metrics(("1-1", "a", 1.0))).run().rows == 0
-
-
 def test_a_view_of_the_past_has_the_rows_of_then(store: MetadataStore) -> None:
     """Tags pin tables of storage classes and their registrations."""
     table = storage()
