@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import polars as pl
+import pytest
 from pydantic import Field
 from sqlalchemy import DateTime, Float, String
 from sqlalchemy.orm import DeclarativeBase, MappedColumn, mapped_column
@@ -22,6 +23,8 @@ from metaxy.meta_tables.storage import StorageClass
 
 DAILY = schema_table_name("example_project", "daily_metrics")
 INDEX = ("time_index", "entity_identifier")
+ON_CEPH_TOO = pytest.mark.parametrize("lake", ["local", "moto", "rgw"], indirect=True)
+"""For tests of what rests most on a server: commits that race, and files that are copied."""
 Row = tuple[str, str, float]
 """A metric: its day in 2026 as "month-day", its entity, its value."""
 

@@ -26,10 +26,10 @@ def _no_default_store() -> None:
 
 @pytest.fixture(params=["local", "moto"])
 def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
-    """A new lake, in a folder and in a bucket."""
+    """A new lake, in a folder and in a bucket; on Ceph where a test is marked `ON_CEPH_TOO`."""
     if request.param == "local":
         return delta_lake(tmp_path, "nested")
-    server: S3Server = request.getfixturevalue("moto")
+    server: S3Server = request.getfixturevalue(request.param)
     return s3_lake(server.owner, "nested")
 
 

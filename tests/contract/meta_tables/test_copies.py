@@ -8,6 +8,7 @@ from metaxy.errors import MetadataSchemaError, StorageNotRegisteredError, StoreE
 from metaxy.meta_tables import MetaTableMigration, PersistManager
 from metaxy.metadata_store.registering import read_registrations
 from metric_tables import (
+    ON_CEPH_TOO,
     current,
     metrics,
     node,
@@ -21,6 +22,7 @@ ROW = ("1-1", "a", 1.0)
 BY_KIND = pytest.mark.parametrize("history", [False, True], ids=["rows", "history"])
 
 
+@ON_CEPH_TOO
 @BY_KIND
 def test_a_node_goes_on_in_a_copy(lake: Lake, *, history: bool) -> None:
     """The registration and the texts come along; an upgrade finds nothing to do."""

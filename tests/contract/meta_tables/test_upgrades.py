@@ -24,6 +24,7 @@ from metaxy.metadata_store.registering import read_registrations
 from metaxy.metadata_store.system import META_TABLES_KEY
 from metaxy.metadata_store.table_texts import TableTexts
 from metric_tables import (
+    ON_CEPH_TOO,
     current,
     day,
     metrics,
@@ -53,6 +54,7 @@ def test_a_table_without_description_is_refused_and_nothing_is_written(
         assert store.tables_in_store() == ()
 
 
+@ON_CEPH_TOO
 def test_an_upgrade_creates_the_table_and_one_registration(store: MetadataStore) -> None:
     """The table has the columns of the contract and metaxy's own, and no rows."""
     table = storage()
@@ -111,6 +113,7 @@ def test_models_that_the_provider_does_not_list_stay_unregistered(store: Metadat
     assert store.table_schema(other.spec.key) is None
 
 
+@ON_CEPH_TOO
 def test_texts_are_shown_by_the_delta_table(lake: Lake) -> None:
     """Other engines see descriptions and labels; a change of them lands without new rows."""
     with lake.store(graph=None).open("write") as store:
@@ -152,6 +155,7 @@ def _texts(store: DeltaMetadataStore) -> tuple[Any, ...]:
     return about.description, labels, fields["value"], fields["time_index"]
 
 
+@ON_CEPH_TOO
 def test_a_new_nullable_column_upgrades_in_place(store: MetadataStore) -> None:
     """Old rows stay current and read null; a rerun writes nothing."""
     old = storage()
@@ -393,6 +397,7 @@ def test_a_flat_lake_has_such_tables_too(tmp_path: Path) -> None:
     assert (tmp_path / "lake" / "example_project__daily_metrics.delta").is_dir()
 
 
+@ON_CEPH_TOO
 def test_of_two_upgrades_at_once_one_records_a_revision(store: MetadataStore) -> None:
     """The other is told so, and finds nothing to do when it is repeated."""
     table = storage()
