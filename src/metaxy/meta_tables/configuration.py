@@ -69,6 +69,11 @@ def hash_namespace(namespace: str) -> Generator[None]:
         _namespace.reset(token)
 
 
+def enter_hash_namespace(namespace: str) -> None:
+    """Let the block around be of another namespace from here on."""
+    _namespace.set(namespace)
+
+
 def namespace_in_force(given: str | None) -> str:
     """The namespace that a node is given or, if it is given none, that of the block around it."""
     return _namespace.get() if given is None else given

@@ -10,6 +10,7 @@ from narwhals.typing import IntoFrame
 from metaxy.errors import DefinitionError
 from metaxy.meta_tables.configuration import (
     DataNodeConfiguration,
+    enter_hash_namespace,
     hash_namespace,
     namespace_in_force,
     storage_classes_in,
@@ -29,7 +30,10 @@ class _NodeType(ABCMeta):
     """Makes sure that a node was set up by `DataNode.__init__`."""
 
     def __call__(cls, *args: Any, **options: Any) -> Any:  # noqa: ANN401 -- as `type` has it
-        node = super().__call__(*args, **options)
+        # Nodes that `__init__` makes, before it hands the argument on or after, are of its
+        # namespace, too.
+        with hash_namespace(namespace_in_force(options.get("hash_namespace"))):
+            node = super().__call__(*args, **options)
         if "persist_manager" not in vars(node):
             raise TypeError(
                 f"{cls.__name__}.__init__ doesn't call super().__init__(config, storage_table), so "
@@ -80,6 +84,7 @@ class DataNode(ABC, metaclass=_NodeType):
         self.storage_table = storage_table
         self.persist_manager = manager
         self.hash_namespace = namespace_in_force(hash_namespace)
+        enter_hash_namespace(self.hash_namespace)  # until the node is made
         self.update_hash = update_hash(
             type(self), config, project=contract.project, namespace=self.hash_namespace
         )

@@ -8,23 +8,30 @@ import narwhals as nw
 import polars as pl
 from narwhals.typing import IntoFrame
 
-from metaxy.errors import FeatureNotFoundError, StorageNotRegisteredError, itemised
-from metaxy.meta_tables.comparing import shape_changes
+from metaxy.errors import (
+    FeatureNotFoundError,
+    MissingColumnsError,
+    StorageNotRegisteredError,
+    itemised,
+)
+from metaxy.meta_tables.comparing import refused_changes, shape_changes
 from metaxy.meta_tables.configuration import checked_storage_class
 from metaxy.meta_tables.frames import contract_rows
 from metaxy.meta_tables.naming import FIELD
 from metaxy.meta_tables.statistics import UpdateStatistics, update_statistics
 from metaxy.meta_tables.storage import StorageClass
+from metaxy.meta_tables.upgrade import table_columns
 from metaxy.metadata_store.active import store_at_hand
 from metaxy.metadata_store.base import MetadataStore
 from metaxy.metadata_store.closed_tables import UPGRADE
-from metaxy.metadata_store.frames import Filter, polars_lazy
+from metaxy.metadata_store.frames import Filter, conditions, polars_lazy
 from metaxy.metadata_store.registering import Registration, read_registrations
 from metaxy.metadata_store.storing import NOTHING_WRITTEN
 from metaxy.metadata_store.travel import Moment
 from metaxy.metadata_store.writing import WriteResult
 from metaxy.models.contract import TableContract
 from metaxy.models.keys import FeatureKey
+from metaxy.versioning.scope import fulfilling
 from metaxy.versioning.system_columns import PROVENANCE_BY_FIELD
 from metaxy.versioning.values import values_version
 
@@ -81,7 +88,8 @@ class PersistManager:
             raise StorageNotRegisteredError(
                 itemised(
                     f"The storage class {self.storage_table.__name__} isn't what is registered of "
-                    f"'{contract.table_name}' in {self.store.display()} (run {UPGRADE})",
+                    f"'{contract.table_name}' in {self.store.display()} "
+                    f"({_way_out(found.contract, contract)})",
                     changes,
                 ),
                 table=contract.table_name,
@@ -103,21 +111,35 @@ class PersistManager:
         has none. The store must stay open until it is collected.
 
         Args:
-            filters: See `MetadataStore.read_metadata`, as for `columns` and `table_version`.
+            filters: See `MetadataStore.read_metadata`, as for `table_version`.
+            columns: Which ones to give, in this order; metaxy's own may be among them.
 
         Raises:
             StorageNotRegisteredError: The table is registered nowhere along the chain.
+            FilterError: A filter needs a column that isn't there.
+            MissingColumnsError: So do `columns`.
         """
         self.check_registered(allow_fallback=True)
         contract = self.contract
-        names = list(columns) if columns is not None else [each.name for each in contract.columns]
+        if columns is None:
+            columns = [each.name for each in contract.columns]
+        names = [columns] if isinstance(columns, str) else list(dict.fromkeys(columns))
         try:
             rows = self.store.read_metadata(
                 contract.key, filters=filters, columns=names, table_version=table_version
             )
         except FeatureNotFoundError:
-            return nw.from_native(contract_rows(pl.DataFrame(), contract).select(names).lazy())
+            rows = nw.from_native(self._no_rows(names, filters))
         return rows.select(names)
+
+    def _no_rows(self, names: Sequence[str], filters: Sequence[Filter] | None) -> pl.LazyFrame:
+        """A table without rows, which refuses what one with rows does."""
+        schema = table_columns(self.contract)
+        missing = [name for name in names if name not in schema]
+        if missing:
+            known = [column.name for column in self.contract.columns]
+            raise MissingColumnsError("read", str(self.key), missing=missing, available=known)
+        return fulfilling(pl.LazyFrame(schema=schema), conditions(filters))
 
     def update_statistics(self) -> UpdateStatistics:
         """How far the rows in the lake itself reach, by a scan of the index columns alone."""
@@ -183,6 +205,15 @@ class PersistManager:
         samples = rows.with_columns(pl.struct(version.alias(FIELD)).alias(PROVENANCE_BY_FIELD))
         # Lazily, because the values were checked already.
         return self.store.resolve_update(contract.key, samples=samples.lazy(), lazy=True).due()
+
+
+def _way_out(registered: TableContract, contract: TableContract) -> str:
+    """What to do about a class that isn't what is registered."""
+    if not refused_changes(registered, contract):
+        return f"run {UPGRADE}"
+    if not refused_changes(contract, registered):
+        return "the table was upgraded by newer code than this: bring the code up to date"
+    return "no upgrade can do that: publish a new table name, or write a migration"
 
 
 def chosen_store(store: object) -> MetadataStore:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Protocol
 
-from metaxy.errors import DefinitionError, redact
+from metaxy.errors import DefinitionError, UsageError, redact
 from metaxy.meta_tables.persisting import PersistManager
 from metaxy.meta_tables.storage import StorageClass, is_storage_class
 from metaxy.metadata_store.pushing import record_event
@@ -40,8 +40,8 @@ class Runnable(Protocol):
 
 def run_nodes(node: Runnable, *, run_id: str | None, with_dependencies: bool) -> WriteResult:
     """Run a node, after the nodes that it depends on."""
-    if run_id is not None and not run_id:
-        raise ValueError("run_id is ''; give a name for the run, or None")
+    if run_id is not None and (not isinstance(run_id, str) or not run_id):  # pyright: ignore[reportUnnecessaryIsInstance] -- users give anything
+        raise UsageError(f"run_id is {run_id!r}; give a name for the run, or None")
     name = run_id or uuid.uuid4().hex
     order = run_order(node)
     ran = order if with_dependencies else order[-1:]

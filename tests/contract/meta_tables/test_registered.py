@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from pydantic import Field
-from sqlalchemy import Float
+from sqlalchemy import Float, String
 from sqlalchemy.orm import mapped_column
 
 from lakes import Lake
@@ -109,6 +109,19 @@ def test_a_class_that_changed_asks_for_the_upgrade(store: MetadataStore) -> None
 
     reworded = storage(metatable_description="Other words.")
     assert node(reworded, metrics(("1-1", "a", 1.0))).run().rows == 1
+
+
+def test_a_class_that_no_upgrade_fits_is_told_another_way_out(store: MetadataStore) -> None:
+    """Older code on a lake that was upgraded meanwhile, and a change that can't be made."""
+    more = {"more": mapped_column(Float, nullable=True)}
+    upgrade(store, storage(columns=more))
+    with pytest.raises(StorageNotRegisteredError, match=r"by newer code than this: bring the code"):
+        node(storage())
+
+    retyped = storage(columns={"more": mapped_column(String, nullable=True)})
+    with pytest.raises(StorageNotRegisteredError, match=r"publish a new table name") as raised:
+        node(retyped)
+    assert "upgrade --provider" not in str(raised.value)
 
 
 def test_a_fresh_process_needs_nothing_but_its_project(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Runs of nodes that depend on one another, what is on record of them, and features behind."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import narwhals as nw
@@ -9,12 +10,13 @@ import pytest
 
 from lakes import Lake
 from metaxy import BaseFeature, FeatureDep, FeatureRegistry, FeatureSpec, MetadataStore
-from metaxy.errors import DefinitionError
+from metaxy.errors import DefinitionError, FilterError, MissingColumnsError
 from metaxy.meta_tables import PersistManager, hash_namespace
 from metaxy.meta_tables.storage import StorageClass
 from metric_tables import (
     DailyMetricsConfig,
     DailyMetricsNode,
+    Row,
     current,
     event_kinds,
     metrics,
@@ -231,6 +233,45 @@ def test_a_hash_namespace_reaches_dependencies_and_no_table(store: MetadataStore
     assert (current(first), current(second)) == ([("1-1", "a", 1.0)], [("1-1", "b", 1.0)])
 
 
+class _Whole(DailyMetricsNode):
+    """Makes what it depends on when it is made, before and after its base is set up."""
+
+    def __init__(self, own: StorageClass, below: Sequence[StorageClass], **options: Any) -> None:
+        first = node(below[0])
+        super().__init__(DailyMetricsConfig(), own, **options)
+        self.needs = {"first": first, "second": node(below[1])}
+
+
+class _Trial(_Whole):
+    """Always of one namespace."""
+
+    def __init__(self, own: StorageClass, below: Sequence[StorageClass]) -> None:
+        super().__init__(own, below, hash_namespace="trial")
+
+
+def test_a_hash_namespace_reaches_nodes_that_a_node_makes_when_it_is_made(
+    store: MetadataStore,
+) -> None:
+    """As an argument it goes as far as a block would; the next node knows nothing of it."""
+    own, *below = (storage(f"example_project__{name}", name=name) for name in "xyz")
+    upgrade(store, own, *below)
+
+    def hashes(made: DailyMetricsNode) -> list[str]:
+        return [each.update_hash for each in (made, *made.needed().values())]  # pyright: ignore[reportAttributeAccessIssue] -- all are nodes
+
+    plain = hashes(_Whole(own, below))
+    given = hashes(_Whole(own, below, hash_namespace="trial"))
+    with hash_namespace("trial"):
+        within = hashes(_Whole(own, below))
+        without = hashes(_Whole(own, below, hash_namespace=""))
+    trial = _Trial(own, below).needed()["second"]
+
+    assert given == within
+    assert without == plain == hashes(_Whole(own, below))
+    assert not {*given} & {*plain}
+    assert trial.update_hash == given[2]
+
+
 def test_a_run_is_on_record_in_the_history_and_in_the_events(store: MetadataStore) -> None:
     """Node, update hash and run id; how it began and how it ended."""
     table = storage()
@@ -283,6 +324,29 @@ def test_a_corrected_row_changes_exactly_that_record_downstream(store: MetadataS
         0,
     ]
     assert increment.changed.select("entity_identifier", "value").rows() == [("b", 2.5)]
+
+
+@pytest.mark.parametrize("rows", [(), (("1-1", "a", 1.0),)], ids=["without rows", "with rows"])
+def test_a_read_asks_the_same_of_a_table_without_rows(
+    store: MetadataStore, rows: tuple[Row, ...]
+) -> None:
+    """Columns of metaxy's own may be chosen, a single one and twice; slips are told."""
+    table = storage()
+    upgrade(store, table)
+    node(table, metrics(*rows)).run()
+    manager = PersistManager(table)
+
+    def names(*columns: str) -> list[str]:
+        return manager.read(columns=columns).collect_schema().names()
+
+    with store.open("read"):
+        assert names("value", "metaxy_created_at", "value") == ["value", "metaxy_created_at"]
+        assert manager.read(columns="value").collect_schema().names() == ["value"]
+        assert manager.read(filters=["value > 0"]).collect().shape == (len(rows), 3)
+        with pytest.raises(MissingColumnsError, match=r"'value' for 'valeu'"):
+            names("valeu")
+        with pytest.raises(FilterError, match=r"valeu"):
+            manager.read(filters=["valeu > 0"])
 
 
 def test_a_nodes_read_gives_the_columns_of_the_contract(store: MetadataStore) -> None:

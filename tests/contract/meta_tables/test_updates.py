@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from typing import cast
 
 import polars as pl
 import pytest
@@ -197,6 +198,8 @@ def test_a_run_of_one_name_writes_once(store: MetadataStore) -> None:
     assert other.rows == 1
     with pytest.raises(ValueError, match=r"run_id is ''"):
         node(table, metrics()).run(run_id="")
+    with pytest.raises(ValueError, match=r"run_id is 3"):
+        node(table, metrics()).run(run_id=cast("str", 3))
 
 
 def test_statistics_read_no_column_of_values(
