@@ -11,7 +11,8 @@ import pytest
 from deltalake import DeltaTable
 from polars.testing import assert_frame_equal
 
-from films import films, polars, stored, update, videos
+from definitions import feature, graph_of
+from films import BY_FIELD, films, polars, stored, update, videos
 from lakes import Lake
 from metaxy.errors import StoreError
 from metaxy.metadata_store import maintenance, tables
@@ -292,6 +293,29 @@ def test_records_of_older_feature_versions_can_be_deleted_for_good(versioned_lak
         assert stored(store, "video", "id", **every) == ["b", "c"]
         with pytest.raises(ValueError, match="current_only=False goes with soft=False"):
             store.delete_metadata("video", of_old, current_only=False)
+
+
+@pytest.mark.parametrize("ids", [("id",), ("name",)])
+def test_records_of_an_older_version_are_deleted_by_the_ids_that_it_had(
+    versioned_lake: Lake, ids: tuple[str, ...]
+) -> None:
+    """Those that fulfil a filter, and no others that today's ids would take for the same."""
+    rows = pl.DataFrame({"id": ["a", "a", "b"], "part": [1, 2, 1]})
+    rows = rows.with_columns(pl.Series(BY_FIELD, [{"default": "1"}] * 3))
+    with versioned_lake.store(graph=graph_of(feature("video", ids=("id", "part")))).open(
+        "write"
+    ) as store:
+        store.record_feature_graph_snapshot()
+        store.write_metadata("video", rows)
+    with versioned_lake.store(graph=graph_of(feature("video", ids=ids))).open("write") as store:
+        new = rows.tail(1).with_columns(part=pl.lit(7, pl.Int64), name=pl.lit("c"))
+        store.write_metadata("video", new)
+        for part, left in ((1, [("a", 2), ("b", 7)]), (7, [("a", 2)])):
+            deleted = store.delete_metadata(
+                "video", [f"part = {part}"], soft=False, current_only=False
+            )
+            assert deleted.rows == (2 if part == 1 else 1)
+            assert stored(store, "video", "id", "part", current_only=False) == left
 
 
 @pytest.mark.parametrize("columns", [{}, {"more": ["x", "y"]}])

@@ -1,6 +1,6 @@
 """Deletion: tombstones, which are rows that end a record; and what stays after a hard one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -120,6 +120,45 @@ def erasure(
         return None
     kept = _without(own, removed, plan)
     return Erasure(removed.height, pl.concat([rows.filter(~is_of_version), kept.select(names)]))
+
+
+def erasure_by_versions(
+    rows: pl.LazyFrame,
+    plans: Mapping[str | None, FeaturePlan],
+    *,
+    filters: Sequence[Condition],
+    first_looks: Mapping[str | None, FirstLook],
+) -> Erasure | None:
+    """Work out which rows stay when records of all feature versions go; None when all do.
+
+    Args:
+        rows: All stored rows.
+        plans: How to tell the records of some feature versions, and at None those of all others.
+        first_looks: One for each of the plans.
+    """
+    version = pl.col(FEATURE_VERSION)
+    named = [each for each in plans if each is not None]
+    parts = {each: rows.filter(version == each) for each in named}
+    parts |= (
+        {None: rows.filter(~version.is_in(named).fill_null(value=False))} if named else {None: rows}
+    )
+    found = {
+        each: erasure(
+            part,
+            plans[each],
+            feature_version=None,
+            filters=filters,
+            records=None,
+            first_look=first_looks[each],
+        )
+        for each, part in parts.items()
+    }
+    erased = [each for each in found.values() if each is not None]
+    if not erased:
+        return None
+    untouched = [part for each, part in parts.items() if found[each] is None]
+    remaining = pl.concat([*(each.remaining for each in erased), *untouched])
+    return Erasure(sum(each.records for each in erased), remaining)
 
 
 def marked_erasure(rows: pl.LazyFrame, plan: FeaturePlan, marks: Marks) -> Erasure | None:

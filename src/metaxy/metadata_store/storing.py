@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import narwhals as nw
@@ -18,10 +19,12 @@ from metaxy.metadata_store.deleting import (
     Erasure,
     FirstLook,
     erasure,
+    erasure_by_versions,
     named_records,
     tombstones,
 )
 from metaxy.metadata_store.frames import Filter, conditions, polars_frame
+from metaxy.metadata_store.older_versions import older_plans
 from metaxy.metadata_store.opening import OpenableStore
 from metaxy.metadata_store.reading import records_read
 from metaxy.metadata_store.records import RecordContract, Stamps, checked_records
@@ -125,17 +128,25 @@ def erase_records(
 ) -> WriteResult:
     """Rewrite the table without all rows of the chosen records."""
     chosen, wanted = _asked(plan, filters, records)
-
-    first_look = FirstLook([*plan.id_columns, FEATURE_VERSION])
+    plans: dict[str | None, FeaturePlan] = {None: plan}
+    if feature_version is None and chosen is None:
+        # Records that are given are named by today's ids; filters look at records as they were.
+        plans |= {
+            version: replace(plan, id_columns=each.id_columns, records=each)
+            for version, each in older_plans(store, plan.records).items()
+        }
+    looks = {each: FirstLook([*one.id_columns, FEATURE_VERSION]) for each, one in plans.items()}
 
     def remaining(rows: pl.LazyFrame) -> Erasure | None:
+        if len(plans) > 1:
+            return erasure_by_versions(rows, plans, filters=wanted, first_looks=looks)
         return erasure(
             rows,
             plan,
             feature_version=feature_version,
             filters=wanted,
             records=chosen,
-            first_look=first_look,
+            first_look=looks[None],
         )
 
     # Its rows are of many feature versions, and none is its own.
