@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -66,6 +67,34 @@ def test_a_root_that_is_surely_a_slip_is_refused(root: str, told: str) -> None:
         DeltaMetadataStore(root, graph=films())
 
     assert told in str(raised.value)
+
+
+@pytest.mark.parametrize("root", [None, 5, ["lake"]])
+def test_a_root_that_is_no_path_is_refused(root: Any) -> None:
+    """With the name of the option."""
+    with pytest.raises(ConfigError, match=r"root_path is .*; give a folder as a text or a Path"):
+        DeltaMetadataStore(root, graph=films())
+
+
+def test_an_option_that_there_is_not_is_told(tmp_path: Path) -> None:
+    """With the nearest one, of this kind of store or of all."""
+    with pytest.raises(
+        TypeError, match=r"takes no 'root'\. Did you mean 'root_path'\? It takes 'auto"
+    ):
+        DeltaMetadataStore(root=tmp_path)
+    with pytest.raises(TypeError, match="Did you mean 'fallback_stores'"):
+        DeltaMetadataStore(tmp_path, fallbackstores=[])
+
+
+def test_fallbacks_are_a_list_of_stores(tmp_path: Path) -> None:
+    """One store, or its place, is told as what it is."""
+    store = DeltaMetadataStore(tmp_path / "prod", graph=films())
+    given: Any
+    for given in (store, str(tmp_path / "prod")):
+        with pytest.raises(
+            ConfigError, match=r"fallback_stores is .*prod.*; give a list of stores"
+        ):
+            DeltaMetadataStore(tmp_path, fallback_stores=given)
 
 
 def test_a_folder_may_be_called_like_a_uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

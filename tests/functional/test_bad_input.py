@@ -302,6 +302,15 @@ def test_reading_options_must_make_sense(store: DeltaMetadataStore) -> None:
         store.read_metadata("video", feature_version="x")
 
 
+def test_a_copy_needs_a_store_to_copy_from(store: DeltaMetadataStore) -> None:
+    """The place of one isn't."""
+    place: Any = "s3://me:hunter2@bucket/lake"
+    with pytest.raises(
+        ValueError, match=r"from_store is 's3://\*\*\*@bucket/lake', which is no store"
+    ):
+        store.copy_metadata(place)
+
+
 def test_deletions_must_say_what(store: DeltaMetadataStore) -> None:
     """No filter is not everything; a frame needs the ids, of their type."""
     nothing: list[str] = []

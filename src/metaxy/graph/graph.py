@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
+from typing import Final
 
 from metaxy.errors import FeatureNotFoundError, GraphError, SnapshotError, did_you_mean, listed
 from metaxy.graph import versions
@@ -22,6 +23,11 @@ from metaxy.models.keys import (
     CoercibleToFieldKey,
     FeatureKey,
     FieldKey,
+)
+
+_EMPTY: Final = (
+    "it has none at all. Import the modules that declare features, or call init_metaxy(), which "
+    "imports those that the configuration names."
 )
 
 
@@ -253,10 +259,9 @@ class FeatureGraph:
         known = key if isinstance(key, FeatureKey) else FeatureKey(key)
         if known not in self._definitions:
             names = [str(each) for each in self]
+            there = f"it has {listed(names)}.{did_you_mean(str(known), names)}" if names else _EMPTY
             raise FeatureNotFoundError(
-                f"The graph has no feature '{known}'; it has {listed(names)}."
-                f"{did_you_mean(str(known), names)}",
-                feature=str(known),
+                f"The graph has no feature '{known}'; {there}", feature=str(known)
             )
         return known
 

@@ -14,8 +14,10 @@ from metaxy.errors import (
     MetadataSchemaError,
     StoreError,
     SystemDataNotFoundError,
+    UsageError,
     did_you_mean,
     listed,
+    redact,
 )
 from metaxy.graph.graph import FeatureGraph
 from metaxy.graph.plan import RecordsPlan
@@ -93,8 +95,14 @@ def check_lakes(route: Route) -> None:
         ConfigError: They are one lake.
         StoreNotOpenError, StoreReadOnlyError: One isn't open as it must be.
         HashSettingsMismatchError: The lakes hash in different ways.
+        UsageError: The source is no store.
     """
     store, source = route.store, route.source
+    if not isinstance(source, OpenableStore):  # pyright: ignore[reportUnnecessaryIsInstance] -- users give anything
+        raise UsageError(
+            f"from_store is {redact(repr(source))}, which is no store: give an open one, such as "
+            "that of `with DeltaMetadataStore(…) as source:`."
+        )
     store.require_open("write")
     source.require_open()
     if store.is_same_lake(source):

@@ -1,5 +1,6 @@
 """The Delta store: one append-only Delta table a feature, in one folder."""
 
+import inspect
 import os
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -106,6 +107,7 @@ class DeltaMetadataStore(MetadataStore):
 
     Raises:
         ConfigError: An option can't be used.
+        TypeError: There is no such option; tells the nearest.
     """
 
     supports_idempotency_keys: ClassVar[bool] = True
@@ -119,6 +121,8 @@ class DeltaMetadataStore(MetadataStore):
         delta_write_options: Mapping[str, Any] | None = None,
         **options: Any,  # noqa: ANN401 -- those of the base class, which checks them
     ) -> None:
+        if type(self) is DeltaMetadataStore:  # others may have options of their own
+            _check_options(options)
         super().__init__(**options)
         if layout not in ("nested", "flat"):
             raise ConfigError(
@@ -562,6 +566,23 @@ _OWN_WRITE_OPTIONS: Final = frozenset(
     {"mode", "schema_mode", "commit_properties", "post_commithook_properties", "partition_by"}
     | {"storage_options", "table_or_uri", "data", "configuration", "predicate", "name"}
 )
+
+
+_OPTIONS: Final = frozenset(
+    name
+    for made in (DeltaMetadataStore.__init__, MetadataStore.__init__)
+    for name, each in inspect.signature(made).parameters.items()
+    if name != "self" and each.kind is not inspect.Parameter.VAR_KEYWORD
+)
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    wrong = sorted(set(options) - _OPTIONS)
+    if wrong:
+        raise TypeError(
+            f"DeltaMetadataStore takes no {listed(wrong)}.{did_you_mean(wrong[0], _OPTIONS)} It "
+            f"takes {listed(sorted(_OPTIONS), limit=20)}."
+        )
 
 
 def _check_write_options(options: Mapping[str, Any]) -> None:

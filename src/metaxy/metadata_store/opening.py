@@ -244,6 +244,11 @@ class OpenableStore(StoreInterface):
 
 def _stores(fallbacks: Iterable[object]) -> "tuple[OpenableStore, ...]":
     """The fallbacks, each of which is a store and not merely the name of one."""
+    if isinstance(fallbacks, str | OpenableStore):
+        raise ConfigError(
+            f"fallback_stores is {redact(repr(fallbacks))}; give a list of stores.",
+            setting="fallback_stores",
+        )
     stores = tuple(each for each in fallbacks if isinstance(each, OpenableStore))
     wrong = [each for each in fallbacks if not isinstance(each, OpenableStore)]
     if wrong:

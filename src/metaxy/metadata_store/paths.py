@@ -28,9 +28,13 @@ def absolute_root(root: str | os.PathLike[str]) -> str:
     Relative paths are taken from the folder that is current now, not when the lake is used.
 
     Raises:
-        ConfigError: It is empty or a URI with a slash too few, or delta-rs would take the path for
-            another one, or fail on it.
+        ConfigError: It is no path, or empty, or a URI with a slash too few, or delta-rs would take
+            the path for another one, or fail on it.
     """
+    if not isinstance(root, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance] -- users give anything
+        raise ConfigError(
+            f"root_path is {root!r}; give a folder as a text or a Path.", setting="root_path"
+        )
     text = os.fspath(root)
     if text.startswith("file://"):
         text = text.removeprefix("file://")

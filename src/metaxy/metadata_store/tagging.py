@@ -197,7 +197,7 @@ def _tag(row: Mapping[str, Any]) -> Tag:
 def _exists(store: StoreInterface, name: str, what: str) -> TagExistsError:
     return TagExistsError(
         f"{store.display()} {what.format(repr(name))}. Take another name, or remove that tag "
-        "first with untag.",
+        f"first, with untag or `metaxy tag {name} --remove`.",
         tag=name,
         store=store.display(),
     )

@@ -297,7 +297,12 @@ def found_file(files: Iterable[MigrationFile], migration_id: str) -> MigrationFi
     begun = [name for name in by_id if name.startswith(migration_id)]
     if len(begun) == 1:
         return by_id[begun[0]]
-    which = f"Several begin so: {listed(begun)}." if begun else f"There are {listed(by_id)}."
+    if begun:
+        which = f"Several begin so: {listed(begun)}."
+    elif by_id:
+        which = f"There are {listed(by_id)}."
+    else:
+        which = "There are none; `metaxy migrations generate` writes one."
     raise MigrationError(
         f"There is no migration '{migration_id}'. {which}{did_you_mean(migration_id, by_id)}",
         migration=migration_id,

@@ -43,6 +43,11 @@ def migrated_project(store: MetadataStore, project: str | None = None) -> str:
     """
     projects = store.graph.projects
     wanted = store.project if project is None else project
+    if not projects:
+        raise MigrationError(
+            "There are no features in the code, so there is nothing to migrate to. "
+            "`metaxy list features` tells how they are found."
+        )
     if wanted is None and len(projects) == 1:
         return projects[0]
     if wanted is None:

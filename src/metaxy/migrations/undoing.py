@@ -172,9 +172,10 @@ def _found(states: Mapping[str, MigrationState], migration_id: str) -> Migration
             "of the id.",
             migration=migration_id,
         )
+    known = f"there are {listed(sorted(states))}" if states else "nor is anything of others"
     raise MigrationError(
         f"Nothing is recorded of a migration '{migration_id}' in this lake, so there is nothing "
-        f"to take back; there are {listed(sorted(states))}.{did_you_mean(migration_id, states)}",
+        f"to take back; {known}.{did_you_mean(migration_id, states)}",
         migration=migration_id,
     )
 

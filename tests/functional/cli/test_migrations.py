@@ -293,6 +293,19 @@ def test_who_has_it_is_told(changed: Path, metaxy: Cli, monkeypatch: pytest.Monk
     assert states(metaxy("migrations", "status", "--json")) == [(name, "completed")]
 
 
+def test_where_nothing_is_the_way_on_is_told(folder: Path, metaxy: Cli) -> None:
+    """Without features, without files, without anything recorded."""
+    generated_of_nothing = metaxy("migrations", "generate")
+    applied = metaxy("migrations", "apply", "2026")
+    taken_back = metaxy("migrations", "rollback", "2026")
+
+    assert "There are no features in the code, so there is nothing to" in generated_of_nothing.err
+    assert "There is no migration '2026'. There are none; `metaxy migrations gen" in applied.err
+    assert "so there is nothing to take back; nor is anything of others." in taken_back.err
+    assert {each.code for each in (generated_of_nothing, applied, taken_back)} == {1}
+    assert not (folder / "migrations").exists()
+
+
 def test_without_files_the_way_to_them_is_told(project: Path, metaxy: Cli) -> None:
     """There is nothing to do then, and that is no error."""
     metaxy("push")

@@ -124,3 +124,14 @@ def test_the_provider_answers_where_no_graph_is_pinned(
 
     set_default_provider(lambda: diamond)
     assert FeatureGraph.get_active() is diamond
+
+
+def test_an_empty_graph_says_how_features_get_into_one() -> None:
+    """Who asks it for one has forgotten to import them."""
+    with pytest.raises(FeatureNotFoundError) as raised:
+        graph_of().plan("video")
+
+    assert str(raised.value) == (
+        "The graph has no feature 'video'; it has none at all. Import the modules that declare "
+        "features, or call init_metaxy(), which imports those that the configuration names."
+    )
