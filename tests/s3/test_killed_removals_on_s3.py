@@ -42,7 +42,7 @@ def _await_strike(proxy: FaultProxy) -> None:
 @pytest.mark.parametrize("s3", ["moto"], indirect=True)
 @pytest.mark.parametrize(
     ("removal", "changes"),
-    [("hard-deletion", range(1, 5)), ("vacuum", range(1, 4)), ("purge", range(2, 22, 6))],
+    [("hard-deletion", range(1, 5)), ("vacuum", range(1, 4)), ("purge", range(2, 22, 7))],
 )
 def test_a_removal_that_is_killed_after_a_change_is_ended_when_repeated(
     lakes: Lakes,

@@ -195,7 +195,6 @@ CUT_OFF: Final = {
         "purge",
         Fault("refuse", "PUT", f"*/video.delta/_delta_log/{2:020}.json", status=403),
     ),
-    "purge, checkpoint": ("purge", Fault("refuse", "PUT", "*.checkpoint.*", status=403)),
 }
 
 
