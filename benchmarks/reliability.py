@@ -1,9 +1,11 @@
 """Whether writers lose or double rows: races, new columns, failing requests, killed processes.
 
+And whether removals take more than they were asked to, killed or under failing requests.
+
 Run it as `python benchmarks/reliability.py --help`. Each trial compares what writers were told with
 what is in the lake then. The trials are those of the tests, from `tests/support`, with more rounds.
 It prints a table in Markdown, and ends with code 1 if a row was lost or doubled, or is there though
-it was refused.
+it was refused, or if a removal has left something otherwise than it should.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -24,6 +27,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from support.fault_proxy import fault_proxy
 from support.rados_gateway import missing_programs
+from support.removal_trials import RemovalTally, try_killed_removals, try_removals_under_faults
+from support.removals import Lakes
 from support.s3_endpoint import S3Endpoint
 from support.s3_servers import ceph_server, moto_server
 from support.store_writers import LakePlace
@@ -40,6 +45,11 @@ LAKES: Final = ("local", "moto", "ceph")
 COLUMNS: Final = (
     *("lake", "trial", "writers", "appends", "acknowledged", "faults", "kills"),
     *("rows lost", "rows doubled", "seconds"),
+)
+REMOVALS: Final = ("hard-deletion", "purge", "vacuum")
+REMOVAL_COLUMNS: Final = (
+    *("lake", "removal", "rounds", "attempts", "faults", "kills"),
+    *("wrong", "seconds"),
 )
 LIBRARIES: Final = ("deltalake", "polars", "pyarrow", "s3fs", "moto")
 
@@ -105,6 +115,22 @@ def with_faults(endpoint: S3Endpoint, *, count: int) -> Tally:
         return try_faults(proxy, endpoint, uuid.uuid4().hex, count=count // 2)
 
 
+def removal_trials(lake: Lake, rounds: int) -> Iterator[tuple[str, Callable[[], RemovalTally]]]:
+    """What is tried with removals, by name: killed in a folder, and under faults on a server."""
+    with tempfile.TemporaryDirectory(prefix="metaxy-removals-") as folder:
+        lakes = Lakes.filled(Path(folder))
+        for removal in REMOVALS:
+            yield removal, partial(harmed_removals, lake, lakes, removal, rounds=rounds)
+
+
+def harmed_removals(lake: Lake, lakes: Lakes, removal: str, *, rounds: int) -> RemovalTally:
+    """Remove something so often: killed in a folder, or behind a proxy that does harm."""
+    if lake.endpoint is None:
+        return try_killed_removals(lakes, removal, rounds=rounds)
+    with fault_proxy(lake.endpoint) as proxy:
+        return try_removals_under_faults(lakes, removal, proxy, lake.endpoint, rounds=rounds)
+
+
 def line(values: Iterable[object]) -> str:
     """A line of a table."""
     return f"| {' | '.join(map(str, values))} |"
@@ -124,10 +150,21 @@ def main() -> int:
     parser.add_argument("--races", type=int, default=25, help="to create a lake, of 6 processes")
     parser.add_argument("--kills", type=int, default=200, help="of 3 processes at a time")
     parser.add_argument("--batches", type=int, default=80, help="written under faults, on S3")
+    parser.add_argument("--removals", type=int, default=20, help="of each kind, killed or harmed")
+    parser.add_argument("--only-removals", action="store_true", help="no writers")
     given = parser.parse_args()
     lakes: list[str] = given.lakes or [name for name in LAKES if name != "ceph" or has_ceph()]
-    print(line(COLUMNS))
-    print(line(["---"] * 2 + ["--:"] * (len(COLUMNS) - 2)))
+    sound = given.only_removals or written(lakes, given)
+    sound = removed(lakes, given.removals) and sound
+    print(f"\n{platform.machine()}, Python {platform.python_version()}, {libraries()}")
+    if not sound:
+        print("Something was lost, doubled, or there although it was refused.", file=sys.stderr)
+    return 0 if sound else 1
+
+
+def written(lakes: list[str], given: argparse.Namespace) -> bool:
+    """Run the trials of writers; whether all is as promised."""
+    head(COLUMNS)
     sound = True
     for name in lakes:
         sizes = Sizes(
@@ -144,10 +181,30 @@ def main() -> int:
                 seconds = time.perf_counter() - begun
                 print(line([name, trial, *figures(tally, seconds=seconds)]), flush=True)
                 sound = sound and tally.is_sound
-    print(f"\n{platform.machine()}, Python {platform.python_version()}, {libraries()}")
-    if not sound:
-        print("Rows were lost, doubled, or there although they were refused.", file=sys.stderr)
-    return 0 if sound else 1
+    return sound
+
+
+def removed(lakes: list[str], rounds: int) -> bool:
+    """Run the trials of removals; whether all is as promised."""
+    print()
+    head(REMOVAL_COLUMNS)
+    sound = True
+    for name in lakes:
+        with lake_of(name) as lake:
+            for removal, run in removal_trials(lake, rounds):
+                begun = time.perf_counter()
+                tally = run()
+                seconds = f"{time.perf_counter() - begun:.0f}"
+                counts = (tally.rounds, tally.attempts, tally.faults, tally.kills)
+                print(line([name, removal, *counts, len(tally.wrong), seconds]), flush=True)
+                sound = sound and not tally.wrong
+    return sound
+
+
+def head(columns: tuple[str, ...]) -> None:
+    """Print the head of a table."""
+    print(line(columns))
+    print(line(["---"] * 2 + ["--:"] * (len(columns) - 2)))
 
 
 def has_ceph() -> bool:

@@ -1,15 +1,12 @@
 """Purges and vacuums that are killed: nothing else goes, and repeating ends them."""
 
-import random
 import shutil
-import time
-from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from support.dying_removals import started_removal
-from support.removals import REMOVALS, Lakes, contents, differences, without_events
+from support.removal_trials import faults_at_end, faults_between, try_killed_removals
+from support.removals import REMOVALS, Lakes, contents, differences
 from support.store_writers import LakePlace
 
 RANDOM_KILLS = 6
@@ -20,22 +17,6 @@ PURGE_STEPS = 14
 def lakes(tmp_path_factory: pytest.TempPathFactory) -> Lakes:
     """The lake that all removals are from."""
     return Lakes.filled(tmp_path_factory.mktemp("lakes"))
-
-
-def assert_ended_when_repeated(lakes: Lakes, root: Path, removal: str, *, is_made: bool) -> None:
-    """What a killed removal has left is readable and lacks nothing else; repeated, it ends."""
-    before, after = lakes.before, lakes.after(removal)
-    seen = contents(root, versions=lakes.versions)
-    assert not differences(without_events(seen), without_events(before), after)
-    assert Counter(seen["events"]) <= Counter(after["events"])
-    if is_made:
-        assert not differences(seen, after)
-
-    with LakePlace(str(root)).store().open("write") as store:
-        REMOVALS[removal](store)
-    end = contents(root, versions=lakes.versions)
-    assert not differences(without_events(end), without_events(after))
-    shutil.rmtree(root)
 
 
 def test_only_what_was_asked_for_goes(lakes: Lakes) -> None:
@@ -78,7 +59,11 @@ def test_a_purge_that_is_killed_before_any_of_its_steps_is_ended_when_repeated(
             is_made = running.is_done()
         assert is_made == (step > PURGE_STEPS)
 
-        assert_ended_when_repeated(lakes, root, "purge", is_made=is_made)
+        seen = contents(root, versions=lakes.versions)
+        assert not faults_between(lakes, "purge", seen, is_made=is_made)
+        with place.store().open("write") as store:
+            REMOVALS["purge"](store)
+        assert not faults_at_end(lakes, "purge", contents(root, versions=lakes.versions))
 
 
 @pytest.mark.slow
@@ -87,13 +72,6 @@ def test_a_removal_that_is_killed_at_random_is_ended_when_repeated(
     lakes: Lakes, removal: str
 ) -> None:
     """At moments that no step of ours is at, such as within delta-rs."""
-    moments = random.Random(8)  # noqa: S311 -- spreads the kills
-    for kill in range(RANDOM_KILLS):
-        root = lakes.folder.with_name(f"{removal} {kill} at random")
-        shutil.copytree(lakes.folder, root)
-        with started_removal(LakePlace(str(root)), removal) as running:
-            time.sleep(moments.uniform(0.0, 0.25 if removal == "purge" else 0.1))
-            running.kill()
-            is_made = running.is_done()
+    tally = try_killed_removals(lakes, removal, rounds=RANDOM_KILLS)
 
-        assert_ended_when_repeated(lakes, root, removal, is_made=is_made)
+    assert not tally.wrong
