@@ -9,7 +9,7 @@ import pytest
 from deltalake import DeltaTable
 
 from definitions import feature, graph_of
-from films import films, polars, stored, update, videos
+from films import BY_FIELD, films, polars, stored, update, videos
 from lakes import Lake, memory_lake
 from metaxy.errors import MetadataSchemaError, StoreError, TableVersionNotFoundError
 from metaxy.metadata_store import delta
@@ -142,6 +142,59 @@ def test_records_may_be_chosen_by_conditions(versioned_lake: Lake) -> None:
             store.purge("video")
         with pytest.raises(MetadataSchemaError, match="lack the id columns 'id'"):
             store.purge("video", pl.DataFrame({"name": ["bob"]}))
+
+
+def _parts_and_names(lake: Lake, *, is_pushed: bool) -> MetadataStore:
+    """A store of videos that are told by their names, and were once told by id and part."""
+    before = graph_of(feature("video", ids=("id", "part")))
+    with lake.store(graph=before).open("write") as store:
+        if is_pushed:
+            store.record_feature_graph_snapshot()
+        rows = pl.DataFrame({"id": ["a", "a", "b"], "part": [1, 2, 1]})
+        store.write_metadata("video", rows.with_columns(_version()))
+    store = lake.store(graph=graph_of(feature("video", ids=("name",))))
+    with store.open("write"):
+        names = pl.DataFrame({"name": ["c", "d"], "id": ["a", "z"]})
+        store.write_metadata("video", names.with_columns(_version()))
+    return store
+
+
+def _version() -> pl.Expr:
+    return pl.struct(default=pl.lit("1")).alias(BY_FIELD)
+
+
+def test_records_of_an_older_version_are_purged_by_the_ids_that_it_had(
+    versioned_lake: Lake,
+) -> None:
+    """Those that conditions choose, and those with today's ids; none beside them."""
+    with _parts_and_names(versioned_lake, is_pushed=True).open("write") as store:
+
+        def left() -> list[tuple[str, int | None, str | None]]:
+            rows = polars(store.read_metadata("video", current_only=False))
+            return sorted(rows.select("id", "part", "name").rows(), key=str)
+
+        told = store.purge("video", filters=["part = 1 AND id = 'b'"])
+        assert _names(told) == {"video": (1, 1, ())}
+        assert left() == [("a", 1, None), ("a", 2, None), ("a", None, "c"), ("z", None, "d")]
+
+        # In the file that it was written in, and in that of the purge before.
+        told = store.purge("video", pl.DataFrame({"name": ["d"]}))
+        assert _names(told) == {"video": (1, 2, ())}
+        assert left() == [("a", 1, None), ("a", 2, None), ("a", None, "c")]
+
+        store.purge("video", filters=["id = 'a' AND part IS NULL"])
+        assert left() == [("a", 1, None), ("a", 2, None)]
+
+
+def test_rows_whose_ids_nobody_knows_are_not_passed_over(versioned_lake: Lake) -> None:
+    """A purge that can't tell which records they are says so, and removes nothing."""
+    with _parts_and_names(versioned_lake, is_pushed=False).open("write") as store:
+        versions = store.history("video").height
+        with pytest.raises(StoreError, match=r"2 rows of 'video' that fulfil the conditions"):
+            store.purge("video", filters=["part = 1"])
+        assert store.history("video").height == versions
+        store.purge("video", filters=["id = 'z'"])
+        assert stored(store, "video", "name") == ["c"]
 
 
 def test_what_was_dropped_is_purged_too(versioned_lake: Lake) -> None:

@@ -782,6 +782,8 @@ class MetadataStore(OpenableStore):
         Raises:
             MetadataSchemaError: The records lack id columns.
             ProjectMismatchError: A feature that has something of it is another project's.
+            StoreError: Rows that fulfil the filters have no ids, because they are of an older
+                feature version that had others and was never pushed. Nothing was removed.
             ValueError: Neither records nor filters are given.
             WriteConflictError: Other writers kept committing first; do it again.
         """

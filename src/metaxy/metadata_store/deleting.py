@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from metaxy.errors import MetadataSchemaError, did_you_mean, listed
+from metaxy.errors import MetadataSchemaError, StoreError, counted, did_you_mean, listed
 from metaxy.graph.plan import FeaturePlan
 from metaxy.metadata_store.marks import Marks
 from metaxy.metadata_store.reading import complete_rows
@@ -136,12 +136,7 @@ def erasure_by_versions(
         plans: How to tell the records of some feature versions, and at None those of all others.
         first_looks: One for each of the plans.
     """
-    version = pl.col(FEATURE_VERSION)
-    named = [each for each in plans if each is not None]
-    parts = {each: rows.filter(version == each) for each in named}
-    parts |= (
-        {None: rows.filter(~version.is_in(named).fill_null(value=False))} if named else {None: rows}
-    )
+    parts = rows_by_version(rows, plans)
     found = {
         each: erasure(
             part,
@@ -153,6 +148,37 @@ def erasure_by_versions(
         )
         for each, part in parts.items()
     }
+    return _together(parts, found)
+
+
+def marked_erasure(
+    rows: pl.LazyFrame, plans: Mapping[str | None, FeaturePlan], marks: Marks
+) -> Erasure | None:
+    """Work out which rows stay when all records with a marked row go; None when all do.
+
+    Args:
+        rows: All stored rows.
+        plans: As `erasure_by_versions` takes them.
+    """
+    parts = rows_by_version(rows, plans)
+    return _together(parts, {each: _marked(parts[each], plans[each], marks) for each in parts})
+
+
+def rows_by_version(
+    rows: pl.LazyFrame, plans: Mapping[str | None, FeaturePlan]
+) -> dict[str | None, pl.LazyFrame]:
+    """The rows of each feature version that has a plan of its own, and at None all others."""
+    named = [each for each in plans if each is not None]
+    if not named:
+        return {None: rows}
+    version = pl.col(FEATURE_VERSION)
+    parts: dict[str | None, pl.LazyFrame] = {each: rows.filter(version == each) for each in named}
+    return parts | {None: rows.filter(~version.is_in(named).fill_null(value=False))}
+
+
+def _together(
+    parts: Mapping[str | None, pl.LazyFrame], found: Mapping[str | None, Erasure | None]
+) -> Erasure | None:
     erased = [each for each in found.values() if each is not None]
     if not erased:
         return None
@@ -161,15 +187,20 @@ def erasure_by_versions(
     return Erasure(sum(each.records for each in erased), remaining)
 
 
-def marked_erasure(rows: pl.LazyFrame, plan: FeaturePlan, marks: Marks) -> Erasure | None:
-    """Work out which rows stay when all records with a marked row go; None when all do."""
+def _marked(rows: pl.LazyFrame, plan: FeaturePlan, marks: Marks) -> Erasure | None:
     own = complete_rows(rows, plan.records)
     told = [*plan.id_columns, *(plan.records.expansion_on or ()), FEATURE_VERSION]
-    removed = marks.marked(own).select(list(dict.fromkeys(told))).unique().collect()
-    if removed.is_empty():
+    marked = marks.marked(own).select(list(dict.fromkeys(told))).collect()
+    if marked.is_empty():
         return None
+    removed, nameless_rows = marked.unique(), 0
+    if plan.records.expansion_on is None:
+        # Rows without an id, of versions whose ids nobody knows, have nothing in common but that.
+        nameless = pl.any_horizontal(pl.col(name).is_null() for name in plan.id_columns)
+        removed, nameless_rows = removed.filter(~nameless), marked.filter(nameless).height
+        own = pl.concat([own.filter(~nameless), marks.unmarked(own.filter(nameless))])
     kept = _without(own, removed, plan)
-    return Erasure(removed.height, kept.select(rows.collect_schema().names()))
+    return Erasure(removed.height + nameless_rows, kept.select(rows.collect_schema().names()))
 
 
 def named_records(
@@ -188,6 +219,7 @@ def named_records(
 
     Raises:
         MetadataSchemaError: The records lack id columns.
+        StoreError: Rows that fulfil the filters have no ids.
     """
     ids = list(plan.id_columns)
     if not filters and records is not None:
@@ -196,9 +228,32 @@ def named_records(
     if rows is None:
         return pl.DataFrame(schema=dict.fromkeys(ids, pl.Null()))
     own = complete_rows(rows, plan.records)
+    if plan.records.expansion_on is None:
+        nameless = pl.any_horizontal(pl.col(name).is_null() for name in ids)
+        _refuse_nameless(fulfilling(own.filter(nameless), filters), plan)
+        own = own.filter(~nameless)
     newest = latest_records(own, id_columns=[*ids, FEATURE_VERSION])
     chosen = _chosen(newest, plan, filters=filters, records=records)
     return chosen.select(ids).unique().collect()
+
+
+def _refuse_nameless(rows: pl.LazyFrame, plan: FeaturePlan) -> None:
+    """Refuse to pass over rows that fulfil the conditions of a purge, and have no ids.
+
+    Raises:
+        StoreError: There are some.
+    """
+    found = rows.select(FEATURE_VERSION).collect()[FEATURE_VERSION]
+    if found.is_empty():
+        return
+    versions = sorted(str(version) for version in found.unique())
+    raise StoreError(
+        f"{counted(found.len(), 'row')} of '{plan.key}' that fulfil the conditions have no "
+        f"{listed(plan.id_columns)}, so that nobody can tell which records they are. They "
+        f"are of feature versions that were never pushed: {listed(versions)}. Push the code of "
+        "that time, or delete them with delete_metadata(soft=False) and vacuum.",
+        feature=str(plan.key),
+    )
 
 
 def _without(own: pl.LazyFrame, removed: pl.DataFrame, plan: FeaturePlan) -> pl.LazyFrame:

@@ -36,6 +36,7 @@ from metaxy.metadata_store.interface import StoreInterface, WorkOut, WorkOutEras
 from metaxy.metadata_store.maintenance import MaintainedTables, Remainder
 from metaxy.metadata_store.marked_files import found_in_files
 from metaxy.metadata_store.marks import Found, Marks
+from metaxy.metadata_store.older_versions import plans_by_version
 from metaxy.metadata_store.paths import Layout, absolute_root, key_of_path, table_path
 from metaxy.metadata_store.scrubbing import scrub_log
 from metaxy.metadata_store.storage import Storage
@@ -482,9 +483,10 @@ class DeltaMetadataStore(MetadataStore):
         """
         path = table_path(self.root_path, key, self.layout)
         plan = self.graph.plan(key)
+        plans = plans_by_version(self, plan)
 
         def remaining(table: PinnedTable) -> Remainder | None:
-            gone = marked_erasure(self._tables.scan(table), plan, marks) if table.count() else None
+            gone = marked_erasure(self._tables.scan(table), plans, marks) if table.count() else None
             return None if gone is None else Remainder(gone.remaining, rows=gone.records)
 
         note = CommitNote("purge")

@@ -45,7 +45,10 @@ def _marked_rows(
     """The marked rows of a file; one row of nulls where it can't be told whether there are any."""
     try:
         names = [name for name in columns if name in rows.collect_schema()]
-        return marks.marked(rows).select(names or pl.lit(None).alias(columns[0])).collect()
+        marked = marks.marked(rows)
+        if not names:  # a literal alone would be a row where there is none
+            names, marked = [columns[0]], marked.with_columns(pl.lit(None).alias(columns[0]))
+        return marked.select(names).collect()
     except FileNotFoundError:
         if must_read:
             raise

@@ -25,6 +25,13 @@ class Marks:
         Values of types that have nothing in common are compared as texts, and columns that the rows
         lack (of an older table, say) not at all: rather too many rows are marked than too few.
         """
+        return self._parted(rows)[0]
+
+    def unmarked(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """The other rows."""
+        return self._parted(rows)[1]
+
+    def _parted(self, rows: pl.LazyFrame) -> tuple[pl.LazyFrame, pl.LazyFrame]:
         schema = rows.collect_schema()
         found: list[pl.LazyFrame] = [rows.clear()]
         left = rows
@@ -37,7 +44,7 @@ class Marks:
             values = frame.lazy().select(keys).unique()
             found.append(left.join(values, left_on=keys, right_on=names, how="semi"))
             left = left.join(values, left_on=keys, right_on=names, how="anti")
-        return pl.concat(found)
+        return pl.concat(found), left
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,11 @@ The code says it of the current version only; of the others it is on record in t
 they were pushed.
 """
 
+from dataclasses import replace
+
 import polars as pl
 
-from metaxy.graph.plan import RecordsPlan
+from metaxy.graph.plan import FeaturePlan, RecordsPlan
 from metaxy.metadata_store import system
 from metaxy.metadata_store.opening import OpenableStore
 from metaxy.metadata_store.pushing import read_pushes
@@ -38,6 +40,18 @@ def older_plans(store: OpenableStore, plan: RecordsPlan) -> dict[str, RecordsPla
         if _may_differ(FeatureDefinition.from_json(text).spec, plan)
     }
     return {version: each for version, each in found.items() if not _is_alike(each, plan)}
+
+
+def plans_by_version(store: OpenableStore, plan: FeaturePlan) -> dict[str | None, FeaturePlan]:
+    """The plan of a feature at None, and those of older versions whose records are told otherwise.
+
+    Reads the pushes of the lake.
+    """
+    others = older_plans(store, plan.records)
+    plans: dict[str | None, FeaturePlan] = {None: plan}
+    for version, each in others.items():
+        plans[version] = replace(plan, id_columns=each.id_columns, records=each)
+    return plans
 
 
 def _may_differ(spec: FeatureSpec, plan: RecordsPlan) -> bool:

@@ -4,7 +4,7 @@ A purge is traced from a feature down to the last one that depends on it, and ca
 up, so that one that was cut off finds its way again when it is repeated.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -66,11 +66,11 @@ class Trace:
     result: PurgeResult
 
 
-def traced(store: StoreInterface, key: FeatureKey, records: pl.DataFrame) -> Trace:
+def traced(store: StoreInterface, key: FeatureKey, records: Sequence[pl.DataFrame]) -> Trace:
     """Find everything that some records, and what was made from them, has left in a lake.
 
     Args:
-        records: One row a record, with the id columns of the feature.
+        records: Frames with one row a record, with its ids.
 
     Raises:
         StoreError: A file can't be looked into.
@@ -80,9 +80,9 @@ def traced(store: StoreInterface, key: FeatureKey, records: pl.DataFrame) -> Tra
         return _traced(store, key, records)
 
 
-def _traced(store: StoreInterface, key: FeatureKey, records: pl.DataFrame) -> Trace:
+def _traced(store: StoreInterface, key: FeatureKey, records: Sequence[pl.DataFrame]) -> Trace:
     graph = store.graph
-    frames: dict[FeatureKey, list[pl.DataFrame]] = {key: [records]}
+    frames: dict[FeatureKey, list[pl.DataFrame]] = {key: [*records]}
     marks: dict[FeatureKey, Marks] = {}
     tables: dict[FeatureKey, Purged] = {}
     for each in graph.topological_order([key, *graph.downstream(key)]):

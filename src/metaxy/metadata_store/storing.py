@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import narwhals as nw
@@ -21,10 +20,11 @@ from metaxy.metadata_store.deleting import (
     erasure,
     erasure_by_versions,
     named_records,
+    rows_by_version,
     tombstones,
 )
 from metaxy.metadata_store.frames import Filter, conditions, polars_frame
-from metaxy.metadata_store.older_versions import older_plans
+from metaxy.metadata_store.older_versions import plans_by_version
 from metaxy.metadata_store.opening import OpenableStore
 from metaxy.metadata_store.reading import records_read
 from metaxy.metadata_store.records import RecordContract, Stamps, checked_records
@@ -128,13 +128,10 @@ def erase_records(
 ) -> WriteResult:
     """Rewrite the table without all rows of the chosen records."""
     chosen, wanted = _asked(plan, filters, records)
+    # Records that are given are named by today's ids; filters look at records as they were.
     plans: dict[str | None, FeaturePlan] = {None: plan}
     if feature_version is None and chosen is None:
-        # Records that are given are named by today's ids; filters look at records as they were.
-        plans |= {
-            version: replace(plan, id_columns=each.id_columns, records=each)
-            for version, each in older_plans(store, plan.records).items()
-        }
+        plans = plans_by_version(store, plan)
     looks = {each: FirstLook([*one.id_columns, FEATURE_VERSION]) for each, one in plans.items()}
 
     def remaining(rows: pl.LazyFrame) -> Erasure | None:
@@ -160,12 +157,23 @@ def records_to_purge(
     *,
     filters: Sequence[Filter] | None,
     records: IntoFrame | None,
-) -> pl.DataFrame:
-    """One row a record that a purge is about, with its ids."""
+) -> tuple[pl.DataFrame, ...]:
+    """The records that a purge is about: frames with one row each, with their ids.
+
+    Raises:
+        MetadataSchemaError: The records lack id columns.
+        StoreError: Some that fulfil the filters are of feature versions whose ids nobody knows.
+    """
     chosen, wanted = _asked(plan, filters, records)
     scan = store.scan_in_store(plan.key, None)
-    rows = None if scan is None else scan.frame
-    return named_records(rows, plan, filters=wanted, records=chosen)
+    if chosen is not None or scan is None:
+        rows = None if scan is None else scan.frame
+        return (named_records(rows, plan, filters=wanted, records=chosen),)
+    plans = plans_by_version(store, plan)
+    return tuple(
+        named_records(rows, plans[version], filters=wanted, records=None)
+        for version, rows in rows_by_version(scan.frame, plans).items()
+    )
 
 
 def _asked(
