@@ -193,10 +193,16 @@ def push_result(
     )
 
 
-def restored_graph(recorded: pl.DataFrame, snapshot_version: str) -> FeatureGraph:
+def restored_graph(
+    recorded: pl.DataFrame, snapshot_version: str, *, project: str | None = None
+) -> FeatureGraph:
     """The graph that was pushed as this snapshot, from its newest push; no class is imported.
 
     Features of other projects that it is made from are in it, too.
+
+    Args:
+        project: Whose push counts, where it has pushed this snapshot; a project that was renamed
+            has pushed it under both names.
 
     Raises:
         SystemDataNotFoundError: No such snapshot was pushed.
@@ -208,7 +214,9 @@ def restored_graph(recorded: pl.DataFrame, snapshot_version: str) -> FeatureGrap
             f"No snapshot '{snapshot_version}' was pushed to this lake; it has {len(known)}."
             f"{did_you_mean(snapshot_version, known)} See `metaxy graph history`.",
         )
-    newest = of_snapshot.sort("recorded_at", "push_id").get_column("push_id").tail(1)
+    own = of_snapshot.filter(pl.col("project").is_in([project]))
+    pushes = of_snapshot if own.is_empty() else own
+    newest = pushes.sort("recorded_at", "push_id").get_column("push_id").tail(1)
     rows = of_snapshot.filter(pl.col("push_id").is_in(newest.implode()))
     return FeatureGraph.from_definitions(map(FeatureDefinition.from_json, rows["definition"]))
 

@@ -13,6 +13,7 @@ from metaxy.graph.changes import AffectedField, Change, ChangeKind, FeatureChang
 from metaxy.graph.diff import diff_graphs
 from metaxy.graph.graph import FeatureGraph
 from metaxy.metadata_store.base import MetadataStore
+from metaxy.metadata_store.system import restored_graph
 from metaxy.migrations.reconciliation import affected_features, refusals
 from metaxy.migrations.snapshots import (
     code_snapshot,
@@ -231,7 +232,11 @@ def detect_changes(
         after = own if to_snapshot is None else whole_version(to_snapshot, [own, *pushed])
         # What was pushed may have other descriptions than the code, in the same snapshot.
         is_pushed = before in pushed
-        old = store.load_graph_snapshot(before) if is_pushed else graph_at(store, before)
+        old = (
+            restored_graph(store.read_pushes(), before, project=owner)
+            if is_pushed
+            else graph_at(store, before)
+        )
         new = graph_at(store, after, project=owner)
         return _detection(store, old, new, versions=(before, after), project=owner)
 

@@ -6,6 +6,7 @@ from metaxy.graph.changes import GraphDiff
 from metaxy.graph.diff import diff_graphs
 from metaxy.graph.graph import FeatureGraph
 from metaxy.metadata_store.base import MetadataStore
+from metaxy.metadata_store.system import restored_graph
 from metaxy.project.features import chosen_project
 from metaxy.project.pushes import Push, found_push, push_history
 
@@ -61,4 +62,5 @@ def compare_pushed(
 def _diff(store: MetadataStore, before: Push | None, graph: FeatureGraph) -> GraphDiff:
     if before is None:
         return diff_graphs(FeatureGraph.from_definitions(()), graph)
-    return diff_graphs(store.load_graph_snapshot(before.snapshot_version), graph)
+    old = restored_graph(store.read_pushes(), before.snapshot_version, project=before.project)
+    return diff_graphs(old, graph)

@@ -187,3 +187,20 @@ def test_an_unknown_snapshot_is_an_error(metaxy: Cli) -> None:
         "Error: No snapshot 'nope' was pushed to this lake. `metaxy graph history` lists those "
         "that were.\n"
     )
+
+
+def test_a_project_that_was_renamed_and_back_is_compared_with_its_own_push(
+    project: Path, metaxy: Cli
+) -> None:
+    """Both have pushed one snapshot, in which features are of another project."""
+    settings = (project / "metaxy.toml").read_text()
+    metaxy("push")
+    (project / "metaxy.toml").write_text(settings.replace('"demo"', '"other"'))
+    metaxy("push")
+    (project / "metaxy.toml").write_text(settings)
+
+    compared = metaxy("graph", "diff")
+    drafted = metaxy("migrations", "generate")
+
+    assert (compared.code, compared.out[:21]) == (0, "No difference between")
+    assert drafted.err.startswith("Nothing changed: the snapshot ")
