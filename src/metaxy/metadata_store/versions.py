@@ -17,6 +17,8 @@ from metaxy.metadata_store.retrying import attempts
 from metaxy.metadata_store.tables import DeltaTables
 
 _TAGS_TOLD = 3
+_LED_NOWHERE = "No table metadata or protocol found"
+"""What delta-rs says where the log is cleaned up; anything else may be a store out of reach."""
 
 
 def table_commits(tables: DeltaTables, path: str) -> tuple[TableCommit, ...] | None:
@@ -54,15 +56,21 @@ class NewestTable:
 
 
 def opened_version(newest: NewestTable, version: int) -> PinnedTable | None:
-    """A table at one of its versions; None when it can't be read any more, or isn't there yet."""
+    """A table at one of its versions; None when it can't be read any more, or isn't there yet.
+
+    Raises:
+        UnreadableTableError: The store doesn't answer, or the log is damaged.
+    """
     if not 0 <= version <= newest.version:
         return None
     if version == newest.version:
         return newest.table
     try:
         table = newest.tables.opened(newest.path, version=version)
-    except UnreadableTableError:
-        return None
+    except UnreadableTableError as error:
+        if _LED_NOWHERE in str(error):
+            return None
+        raise
     if table is None or table.version() != version:
         return None
     # What the newest version needs is there. Only what it doesn't may have been vacuumed away.
