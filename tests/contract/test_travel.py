@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import narwhals as nw
 import polars as pl
 import pytest
 
-from films import films, ids, polars, stored, update, videos
+from definitions import feature, graph_of
+from films import BY_FIELD, films, ids, polars, stored, update, videos
 from lakes import Lake, memory_lake
 from metaxy import (
     FeatureNotFoundError,
@@ -268,6 +270,39 @@ def test_a_diff_keeps_feature_versions_apart(versioned_lake: Lake) -> None:
         assert store.diff("video", 1, 2, feature_version=old, current_only=False).is_empty
         every = store.diff("video", 1, 2, current_only=False)
         assert [ids(every.added), ids(every.changed), ids(every.removed)] == [["a"], [], []]
+
+
+def test_a_diff_tells_records_of_older_versions_by_the_ids_that_they_had(
+    versioned_lake: Lake,
+) -> None:
+    """What named a record then may name none today."""
+
+    def rows(**columns: list[Any]) -> pl.DataFrame:
+        version = pl.Series(BY_FIELD, [{"default": "1"}] * len(columns["id"]))
+        return pl.DataFrame(columns).with_columns(version)
+
+    parts = versioned_lake.store(graph=graph_of(feature("video", ids=("id", "part"))))
+    with parts.open("write") as store:
+        store.record_feature_graph_snapshot()
+        store.write_metadata("video", rows(id=["a", "a", "b"], part=[1, 2, 1], n=[1, 1, 1]))
+        store.write_metadata("video", rows(id=["a", "c"], part=[2, 1], n=[2, 1]))
+        store.delete_metadata("video", ["id = 'b'"])
+        old = store.feature_version("video")
+    named = versioned_lake.store(graph=graph_of(feature("video", ids=("name",))))
+    with named.open("write") as store:
+        store.write_metadata("video", rows(id=["a"], name=["x"]))
+        every = store.diff("video", 1, 4, current_only=False)
+        of_old = store.diff("video", 1, 4, feature_version=old, current_only=False)
+
+    def told(frame: nw.DataFrame[Any]) -> list[Any]:
+        columns = [name for name in ("id", "part", "name") if name in frame.columns]
+        return sorted(polars(frame).select(columns).rows(), key=str)
+
+    assert told(every.added) == [("a", None, "x"), ("c", 1, None)]
+    assert [told(each)[0][:2] for each in (every.changed, every.removed)] == [("a", 2), ("b", 1)]
+    assert [len(each) for each in (every.changed, every.removed)] == [1, 1]
+    assert told(of_old.added)[0][:2] == ("c", 1)
+    assert [len(each) for each in (of_old.added, of_old.changed, of_old.removed)] == [1, 1, 1]
 
 
 def test_a_diff_over_a_drop_compares_other_types(versioned_lake: Lake) -> None:

@@ -31,7 +31,7 @@ from metaxy.metadata_store import pushing, storing, system, tagging
 from metaxy.metadata_store.chain import Scan
 from metaxy.metadata_store.copy_planning import Asked, Route, check_lakes
 from metaxy.metadata_store.copying import CopyResult, OnProgress, copy_rows
-from metaxy.metadata_store.diffing import differences, records_at
+from metaxy.metadata_store.diffing import differences, differences_by_version, records_at
 from metaxy.metadata_store.frames import Filter, conditions, polars_lazy
 from metaxy.metadata_store.hash_settings import RequestedSettings
 from metaxy.metadata_store.history import history_frame
@@ -492,13 +492,21 @@ class MetadataStore(OpenableStore):
         if self.table_version(plan.key) is None:
             raise self._not_found(plan.key, allow_fallback=False)
         version = self.feature_version(plan.key) if current_only else feature_version
+        older = {} if current_only else older_plans(self, plan.records)
+        told = plan.records if version is None else older.get(version, plan.records)
         before, after = (
             records_at(
-                self, plan.records, checked_moment(each, argument=name), feature_version=version
+                self,
+                told,
+                checked_moment(each, argument=name),
+                feature_version=version,
+                older=older,
             )
             for name, each in (("a", a), ("b", b))
         )
-        return differences(before, after, plan.records, across_versions=version is None)
+        if version is None:
+            return differences_by_version(before, after, told, older=older)
+        return differences(before, after, told, across_versions=False)
 
     def as_of(self, moment: datetime | str) -> "MetadataStore":
         """A read-only view of the whole lake at a moment, in which nothing changes.

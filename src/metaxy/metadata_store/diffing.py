@@ -1,6 +1,6 @@
 """What differs between the records that a feature had at two moments."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import narwhals as nw
@@ -20,9 +20,18 @@ _BEFORE: Final = "metaxy_before_"
 
 
 def records_at(
-    store: StoreInterface, plan: RecordsPlan, moment: Moment, *, feature_version: str | None
+    store: StoreInterface,
+    plan: RecordsPlan,
+    moment: Moment,
+    *,
+    feature_version: str | None,
+    older: Mapping[str, RecordsPlan],
 ) -> pl.LazyFrame | None:
-    """One row a current record that a store had at a moment; None where it had no rows."""
+    """One row a current record that a store had at a moment; None where it had no rows.
+
+    Args:
+        older: As `records_read` takes it.
+    """
     version = version_meant(store, plan.key, moment)
     scan = None if version is None else store.scan_version(plan.key, feature_version, version)
     if scan is None:
@@ -34,7 +43,35 @@ def records_at(
         columns=None,
         latest_only=True,
         across_versions=feature_version is None,
+        older=older,
     )
+
+
+def differences_by_version(
+    before: pl.LazyFrame | None,
+    after: pl.LazyFrame | None,
+    plan: RecordsPlan,
+    *,
+    older: Mapping[str, RecordsPlan],
+) -> Increment:
+    """As `differences` across versions; those of `older` have records that are told otherwise."""
+    version = pl.col(FEATURE_VERSION)
+    is_older = version.is_in(list(older)).fill_null(value=False)
+    parts = [(plan, ~is_older if older else pl.lit(value=True))]
+    parts += [(each, version == name) for name, each in older.items()]
+    found = [
+        differences(_where(before, own), _where(after, own), each, across_versions=True)
+        for each, own in parts
+    ]
+    frames = (
+        pl.concat([nw.to_native(getattr(each, kind)) for each in found], how="vertical_relaxed")
+        for kind in ("added", "changed", "removed")
+    )
+    return Increment(*(nw.from_native(each, eager_only=True) for each in frames))
+
+
+def _where(frame: pl.LazyFrame | None, condition: pl.Expr) -> pl.LazyFrame | None:
+    return None if frame is None else frame.filter(condition)
 
 
 def differences(
