@@ -13,7 +13,7 @@ from metaxy.metadata_store.records import Stamps
 from metaxy.metadata_store.writing import EPOCH
 from metaxy.versioning.erasing import remaining_children, remaining_rows
 from metaxy.versioning.id_types import common_id_types, rows_with_ids_of
-from metaxy.versioning.latest import latest_records
+from metaxy.versioning.latest import latest_records, rows_by_version
 from metaxy.versioning.scope import Condition, fulfilling
 from metaxy.versioning.system_columns import (
     CREATED_AT,
@@ -136,7 +136,7 @@ def erasure_by_versions(
         plans: How to tell the records of some feature versions, and at None those of all others.
         first_looks: One for each of the plans.
     """
-    parts = rows_by_version(rows, plans)
+    parts = rows_of_plans(rows, plans)
     found = {
         each: erasure(
             part,
@@ -160,20 +160,15 @@ def marked_erasure(
         rows: All stored rows.
         plans: As `erasure_by_versions` takes them.
     """
-    parts = rows_by_version(rows, plans)
+    parts = rows_of_plans(rows, plans)
     return _together(parts, {each: _marked(parts[each], plans[each], marks) for each in parts})
 
 
-def rows_by_version(
+def rows_of_plans(
     rows: pl.LazyFrame, plans: Mapping[str | None, FeaturePlan]
 ) -> dict[str | None, pl.LazyFrame]:
     """The rows of each feature version that has a plan of its own, and at None all others."""
-    named = [each for each in plans if each is not None]
-    if not named:
-        return {None: rows}
-    version = pl.col(FEATURE_VERSION)
-    parts: dict[str | None, pl.LazyFrame] = {each: rows.filter(version == each) for each in named}
-    return parts | {None: rows.filter(~version.is_in(named).fill_null(value=False))}
+    return rows_by_version(rows, [each for each in plans if each is not None])
 
 
 def _together(

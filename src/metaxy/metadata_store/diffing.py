@@ -13,6 +13,7 @@ from metaxy.metadata_store.interface import StoreInterface
 from metaxy.metadata_store.reading import records_read
 from metaxy.metadata_store.travel import Moment, version_meant
 from metaxy.versioning.id_types import common_id_types, with_id_types
+from metaxy.versioning.latest import rows_by_version
 from metaxy.versioning.system_columns import FEATURE_VERSION, STAMPS
 from metaxy.versioning.types import Increment
 
@@ -55,23 +56,17 @@ def differences_by_version(
     older: Mapping[str, RecordsPlan],
 ) -> Increment:
     """As `differences` across versions; those of `older` have records that are told otherwise."""
-    version = pl.col(FEATURE_VERSION)
-    is_older = version.is_in(list(older)).fill_null(value=False)
-    parts = [(plan, ~is_older if older else pl.lit(value=True))]
-    parts += [(each, version == name) for name, each in older.items()]
+    plans: dict[str | None, RecordsPlan] = {None: plan, **older}
+    parts = [{} if each is None else rows_by_version(each, older) for each in (before, after)]
     found = [
-        differences(_where(before, own), _where(after, own), each, across_versions=True)
-        for each, own in parts
+        differences(*(part.get(version) for part in parts), plan=each, across_versions=True)
+        for version, each in plans.items()
     ]
     frames = (
         pl.concat([nw.to_native(getattr(each, kind)) for each in found], how="vertical_relaxed")
         for kind in ("added", "changed", "removed")
     )
     return Increment(*(nw.from_native(each, eager_only=True) for each in frames))
-
-
-def _where(frame: pl.LazyFrame | None, condition: pl.Expr) -> pl.LazyFrame | None:
-    return None if frame is None else frame.filter(condition)
 
 
 def differences(

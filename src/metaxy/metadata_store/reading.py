@@ -10,7 +10,7 @@ from metaxy.graph.plan import RecordsPlan
 from metaxy.metadata_store.chain import Scan
 from metaxy.metadata_store.column_types import polars_type
 from metaxy.models.definition import FeatureDefinition
-from metaxy.versioning.latest import current_children, current_records
+from metaxy.versioning.latest import current_children, current_records, rows_by_version
 from metaxy.versioning.scope import Condition, can_tell, fulfilling, tells_records_apart
 from metaxy.versioning.system_columns import BY_FIELD, FEATURE_VERSION, STAMPS, SYSTEM_COLUMNS
 
@@ -68,11 +68,9 @@ def _current_of_versions(
     rows: pl.LazyFrame, plan: RecordsPlan, older: Mapping[str, RecordsPlan]
 ) -> pl.LazyFrame:
     """One row a current record of each feature version."""
-    version = pl.col(FEATURE_VERSION)
-    is_older = version.is_in(list(older)).fill_null(value=False)
-    parts = [_current(rows.filter(~is_older) if older else rows, plan, apart=(FEATURE_VERSION,))]
-    parts += [_current(rows.filter(version == each), one) for each, one in older.items()]
-    return pl.concat(parts)
+    parts = rows_by_version(rows, older)
+    others = _current(parts.pop(None), plan, apart=(FEATURE_VERSION,))
+    return pl.concat([others, *(_current(parts[each], one) for each, one in older.items())])
 
 
 def _current(

@@ -20,7 +20,7 @@ from metaxy.metadata_store.deleting import (
     erasure,
     erasure_by_versions,
     named_records,
-    rows_by_version,
+    rows_of_plans,
     tombstones,
 )
 from metaxy.metadata_store.frames import Filter, conditions, polars_frame
@@ -172,7 +172,7 @@ def records_to_purge(
     plans = plans_by_version(store, plan)
     return tuple(
         named_records(rows, plans[version], filters=wanted, records=None)
-        for version, rows in rows_by_version(scan.frame, plans).items()
+        for version, rows in rows_of_plans(scan.frame, plans).items()
     )
 
 

@@ -15,6 +15,7 @@ from metaxy.versioning.system_columns import (
     CREATED_AT,
     DATA_VERSION,
     DELETED_AT,
+    FEATURE_VERSION,
     INSTANT,
     MATERIALIZATION_ID,
     PROVENANCE,
@@ -90,6 +91,21 @@ def _newest_of_each_id(rows: pl.LazyFrame, id_columns: list[str]) -> pl.LazyFram
 
 def _instant(value: datetime) -> pl.Expr:
     return pl.lit(value, dtype=INSTANT)
+
+
+def rows_by_version(
+    rows: pl.LazyFrame, versions: Collection[str]
+) -> dict[str | None, pl.LazyFrame]:
+    """The rows of each of some feature versions and, at None, all others, with those of no version.
+
+    Args:
+        versions: Those that are told apart, as they are stamped.
+    """
+    if not versions:
+        return {None: rows}
+    own = pl.col(FEATURE_VERSION)
+    others = rows.filter(~own.is_in(list(versions)).fill_null(value=False))
+    return {None: others, **{each: rows.filter(own == each) for each in versions}}
 
 
 def live_records(rows: pl.LazyFrame) -> pl.LazyFrame:
