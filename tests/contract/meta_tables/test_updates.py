@@ -1,6 +1,8 @@
 """What a run of a node writes, and what it leaves alone."""
 
 import re
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import cast
 
@@ -18,6 +20,21 @@ from metric_tables import (
     table_version,
     upgrade,
 )
+
+
+@contextmanager
+def collected_plans(monkeypatch: pytest.MonkeyPatch) -> Generator[list[str]]:
+    """The plans of all lazy frames that are collected in the block, so far."""
+    plans: list[str] = []
+    collect = pl.LazyFrame.collect
+
+    def seen(frame: pl.LazyFrame, **options: object) -> object:
+        plans.append(frame.explain())
+        return collect(frame, **options)  # pyright: ignore[reportCallIssue, reportArgumentType, reportUnknownVariableType] -- handed on
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pl.LazyFrame, "collect", seen)
+        yield plans
 
 
 def test_equal_rows_run_twice_write_nothing(store: MetadataStore) -> None:
@@ -153,15 +170,8 @@ def test_an_update_that_asks_for_no_statistics_scans_nothing_for_them(
     table = storage()
     upgrade(store, table)
     node(table, metrics(("1-1", "a", 1.0))).run()
-    own, plans = node(table, metrics()), list[str]()
-    collect = pl.LazyFrame.collect
-
-    def seen(frame: pl.LazyFrame, **options: object) -> object:
-        plans.append(frame.explain())
-        return collect(frame, **options)  # pyright: ignore[reportCallIssue, reportArgumentType, reportUnknownVariableType] -- handed on
-
-    with monkeypatch.context() as patched:
-        patched.setattr(pl.LazyFrame, "collect", seen)
+    own = node(table, metrics())
+    with collected_plans(monkeypatch) as plans:
         own.run()
         unasked = [plan for plan in plans if "/12 COLUMNS" in plan]
         assert own.update_statistics.max_time == day("1-1")
@@ -210,15 +220,8 @@ def test_statistics_read_no_column_of_values(
     upgrade(store, table)
     node(table, metrics(("1-1", "a", 1.0))).run()
     assert len(store.table_schema(table.spec.key) or ()) == 12
-    own, plans = node(table), list[str]()
-    collect = pl.LazyFrame.collect
-
-    def seen(frame: pl.LazyFrame, **options: object) -> object:
-        plans.append(frame.explain())
-        return collect(frame, **options)  # pyright: ignore[reportCallIssue, reportArgumentType, reportUnknownVariableType] -- handed on
-
-    with monkeypatch.context() as patched:
-        patched.setattr(pl.LazyFrame, "collect", seen)
+    own = node(table)
+    with collected_plans(monkeypatch) as plans:
         reached = own.update_statistics.max_time
 
     assert reached == day("1-1")
